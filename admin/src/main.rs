@@ -1,0 +1,3 @@
+//! The admin process: dashboard, metrics, API.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! When a check has decided that something is up or down, without I/O.

@@ -1,0 +1,1 @@
+//! HTTP/1: heads, body framing and header rules, without I/O.

@@ -1,0 +1,1 @@
+//! Which route serves a request, without I/O.

@@ -1,0 +1,1 @@
+//! VRRP: packets, checks, timers and the state machine, without I/O.

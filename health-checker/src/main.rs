@@ -1,0 +1,3 @@
+//! The health checker: back ends and track scripts.
+
+fn main() {}

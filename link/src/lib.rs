@@ -1,0 +1,1 @@
+//! One end of the message channel between the supervisor and a child.

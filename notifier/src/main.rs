@@ -1,0 +1,3 @@
+//! The notifier: event journal, mail, SMS, log, web, exec.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The operating system: sockets, processes, privileges, network interfaces.

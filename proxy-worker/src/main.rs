@@ -1,0 +1,3 @@
+//! A proxy worker: accepts, routes and relays HTTP.
+
+fn main() {}

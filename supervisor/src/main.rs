@@ -1,0 +1,3 @@
+//! The evenkeel command: supervisor and command line.
+
+fn main() {}

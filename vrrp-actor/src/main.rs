@@ -1,0 +1,3 @@
+//! The VRRP process: virtual addresses of this node.
+
+fn main() {}
