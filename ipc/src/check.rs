@@ -1,0 +1,160 @@
+//! Supervisor and health-checker.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::{Child, Role};
+
+/// The health-checker's types.
+#[derive(Debug)]
+pub enum Check {}
+
+impl Child for Check {
+    const ROLE: Role = Role::Check;
+    type Snapshot = CheckSnapshot;
+    type To = ToCheck;
+    type From = FromCheck;
+}
+
+/// Everything that the health-checker has to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSnapshot {
+    /// The servers that are checked; one without a check is not in it.
+    pub servers: Vec<ServerCheck>,
+    /// The track scripts that some virtual router of this node uses.
+    pub scripts: Vec<ScriptCheck>,
+}
+
+/// How one server is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCheck {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The server's address.
+    pub address: SocketAddr,
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two beginnings.
+    pub interval: Duration,
+    /// Until an answer counts as missing.
+    pub timeout: Duration,
+    /// Successes that bring it up.
+    pub rise: u16,
+    /// Failures that bring it down.
+    pub fall: u16,
+}
+
+/// What a check asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// Whether a connection can be made.
+    Tcp,
+    /// Whether a GET is answered with one of the statuses.
+    Http {
+        /// The path.
+        path: String,
+        /// The Host field; `None`: the server's address.
+        host: Option<String>,
+        /// Lowest and highest statuses that are well, as ranges that include both ends.
+        statuses: Vec<(u16, u16)>,
+    },
+}
+
+/// How one track script is run. The health-checker decides when; the supervisor runs it, under the
+/// script's user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptCheck {
+    /// The script's name.
+    pub name: String,
+    /// Between two beginnings; a run that is still active is not overlapped.
+    pub interval: Duration,
+    /// Until it is ended and counts as failed.
+    pub timeout: Duration,
+    /// Successes that make it well.
+    pub rise: u16,
+    /// Failures that make it ill.
+    pub fall: u16,
+    /// What it is before its first result.
+    pub init: ScriptInit,
+}
+
+/// What a script is before its first result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptInit {
+    /// The first result decides at once.
+    Wait,
+    /// Well.
+    Up,
+    /// Ill.
+    Down,
+}
+
+/// How a run of a script ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptOutcome {
+    /// It exited with this status; 0 is well.
+    Exited(i32),
+    /// A signal ended it.
+    Signalled(i32),
+    /// It was ended at its time limit.
+    TimedOut,
+    /// It could not be run: a failure, never a success.
+    Unrunnable(String),
+}
+
+/// Supervisor to health-checker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToCheck {
+    /// The answer to [`FromCheck::RunScript`].
+    ScriptEnded {
+        /// The script's name.
+        script: String,
+        /// How it ended.
+        outcome: ScriptOutcome,
+    },
+    /// Sent to a restarted checker: what its predecessor had found, so that a crash moves nothing.
+    Known {
+        /// Servers and their verdicts.
+        servers: Vec<(String, SocketAddr, bool)>,
+        /// Scripts and their verdicts.
+        scripts: Vec<(String, bool)>,
+    },
+}
+
+/// Health-checker to supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromCheck {
+    /// Sent when a script is due; the supervisor runs it and answers [`ToCheck::ScriptEnded`].
+    RunScript {
+        /// The script's name.
+        script: String,
+    },
+    /// Sent when the verdict on a server changes, and at the first verdict.
+    ServerChanged {
+        /// The upstream's name.
+        upstream: String,
+        /// The server's address.
+        address: SocketAddr,
+        /// The verdict.
+        up: bool,
+        /// Why.
+        reason: String,
+        /// Whether it is the first verdict after a start.
+        first: bool,
+    },
+    /// Sent when the verdict on a script changes, and at the first verdict.
+    ScriptChanged {
+        /// The script's name.
+        script: String,
+        /// The verdict.
+        up: bool,
+        /// Why.
+        reason: String,
+        /// Whether it is the first verdict after a start.
+        first: bool,
+    },
+    /// Sent once after a start, when everything has been checked once.
+    FirstRoundDone,
+}

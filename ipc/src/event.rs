@@ -1,0 +1,168 @@
+//! What happened: the entries of the journal.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::Role;
+use crate::status::RouterState;
+
+/// How much a person should care. Ordered: `Info < Warning < Error < Critical`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As planned.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Something failed and was answered.
+    Error,
+    /// Something failed and needs a person.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// One thing that happened on this node. The journal gives it its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, in milliseconds since 1970.
+    pub at_unix_ms: u64,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it was.
+    pub what: What,
+}
+
+/// A router's change of state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransitionEvent {
+    /// When, in milliseconds since 1970.
+    pub at_unix_ms: u64,
+    /// The router's name.
+    pub router: String,
+    /// The state that was left.
+    pub from: RouterState,
+    /// The state that was entered.
+    pub to: RouterState,
+    /// The effective priority at that moment.
+    pub priority: u8,
+    /// Why, as a short phrase: "master timed out", "192.168.0.101 has priority 202".
+    pub cause: String,
+    /// The virtual addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Whether it was to be expected: the first Backup after a start, a stop on request.
+    pub planned: bool,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A virtual router changed its state.
+    Transition(TransitionEvent),
+    /// A child process ended without being told to.
+    ProcessDied {
+        /// Its role.
+        role: Role,
+        /// Which one.
+        slot: u16,
+        /// How it ended: "signal 9", "exit status 1".
+        how: String,
+    },
+    /// A child process missed its heartbeat and was killed.
+    ProcessHung {
+        /// Its role.
+        role: Role,
+        /// Which one.
+        slot: u16,
+        /// For how long it had been silent, in milliseconds.
+        silent_ms: u64,
+    },
+    /// The node's proxy no longer serves.
+    ProxyIll,
+    /// The node's proxy serves again.
+    ProxyWell,
+    /// A back-end server failed its checks.
+    ServerDown {
+        /// The upstream.
+        upstream: String,
+        /// The server.
+        address: SocketAddr,
+        /// Why: "connection refused", "status 500".
+        reason: String,
+    },
+    /// A back-end server passes its checks again.
+    ServerUp {
+        /// The upstream.
+        upstream: String,
+        /// The server.
+        address: SocketAddr,
+    },
+    /// A track script's verdict changed.
+    ScriptChanged {
+        /// The script.
+        script: String,
+        /// Well or ill.
+        up: bool,
+        /// Why: "exit status 1", "timed out", "cannot be executed".
+        reason: String,
+    },
+    /// The supervisor started.
+    Started {
+        /// The program's version.
+        version: String,
+    },
+    /// The supervisor was told to stop.
+    Stopping,
+    /// A new configuration is in force.
+    Reloaded {
+        /// Its generation.
+        generation: u64,
+        /// What changed, a phrase each.
+        changes: Vec<String>,
+    },
+    /// A new configuration was refused; the old one stays.
+    ReloadRefused {
+        /// The errors.
+        errors: Vec<String>,
+    },
+    /// Events were lost between their source and the journal.
+    EventsLost {
+        /// How many.
+        count: u64,
+    },
+    /// An operator asked for a test message.
+    Test,
+}
+
+impl What {
+    /// The word by which `events = [...]` in `[notify.NAME]` chooses it: transition, process, proxy,
+    /// server, script, config or test.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Transition(_) => "transition",
+            Self::ProcessDied { .. } | Self::ProcessHung { .. } | Self::EventsLost { .. } => {
+                "process"
+            }
+            Self::ProxyIll | Self::ProxyWell => "proxy",
+            Self::ServerDown { .. } | Self::ServerUp { .. } => "server",
+            Self::ScriptChanged { .. } => "script",
+            Self::Started { .. }
+            | Self::Stopping
+            | Self::Reloaded { .. }
+            | Self::ReloadRefused { .. } => "config",
+            Self::Test => "test",
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a node shows of itself.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::Role;
+
+/// A virtual router's state, in the words of VRRP's users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RouterState {
+    /// Not started, or given up at a stop.
+    Stop,
+    /// Listens to the Master.
+    Backup,
+    /// Owns the addresses.
+    Master,
+    /// Cannot own them.
+    Fault,
+}
+
+impl fmt::Display for RouterState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "STOP",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        })
+    }
+}
+
+/// One virtual router as the vrrp-actor sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterStatus {
+    /// Its name.
+    pub name: String,
+    /// Its virtual router identifier.
+    pub vrid: u8,
+    /// Its interface.
+    pub interface: String,
+    /// Its state.
+    pub state: RouterState,
+    /// The effective priority, with all weights.
+    pub priority: u8,
+    /// When the state was entered, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// Why the state was entered, as a short phrase.
+    pub cause: String,
+    /// The virtual addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The Master that was heard last, with its priority.
+    pub master: Option<(Ipv4Addr, u8)>,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts accepted.
+    pub adverts_received: u64,
+    /// Adverts discarded, by reason; only reasons that happened.
+    pub discarded: Vec<(String, u64)>,
+    /// How often it became Master.
+    pub became_master: u64,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The server's address.
+    pub address: SocketAddr,
+    /// The verdict of the checks; up where there is no check.
+    pub up: bool,
+    /// Why, as a short phrase.
+    pub reason: String,
+    /// When the verdict last changed, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+}
+
+/// One child process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// Its role.
+    pub role: Role,
+    /// Which one, from 0.
+    pub slot: u16,
+    /// Its process id; `None` while it is being restarted.
+    pub pid: Option<u32>,
+    /// Whether its configuration is in force.
+    pub in_service: bool,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// When it was started, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+}
+
+/// The node as a whole: what the status page, `evenkeel status` and the API show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node's name.
+    pub node: String,
+    /// The program's version.
+    pub version: String,
+    /// The generation of the configuration in force.
+    pub generation: u64,
+    /// When the supervisor started, in milliseconds since 1970.
+    pub started_unix_ms: u64,
+    /// Whether the proxy serves.
+    pub proxy_well: bool,
+    /// The virtual routers.
+    pub routers: Vec<RouterStatus>,
+    /// The back-end servers.
+    pub servers: Vec<ServerStatus>,
+    /// The children.
+    pub processes: Vec<ProcessStatus>,
+    /// What the proxy has done.
+    pub traffic: Traffic,
+}
+
+/// Node-wide counts of the proxy, over all workers and their predecessors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections served (accepted less those refused by a limit).
+    pub handled: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Open connections.
+    pub active: u64,
+    /// Connections whose request head is being read.
+    pub reading: u64,
+    /// Connections that are answered.
+    pub writing: u64,
+    /// Idle keep-alive connections.
+    pub waiting: u64,
+}

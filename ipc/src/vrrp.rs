@@ -1,0 +1,162 @@
+//! Supervisor and vrrp-actor.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::TransitionEvent;
+use crate::lifecycle::{Child, Role};
+use crate::status::RouterStatus;
+
+/// The vrrp-actor's types.
+#[derive(Debug)]
+pub enum Vrrp {}
+
+impl Child for Vrrp {
+    const ROLE: Role = Role::Vrrp;
+    type Snapshot = VrrpSnapshot;
+    type To = ToVrrp;
+    type From = FromVrrp;
+}
+
+/// Everything that the vrrp-actor has to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrrpSnapshot {
+    /// This node's name.
+    pub node: String,
+    /// The virtual routers of this node.
+    pub routers: Vec<RouterSpec>,
+}
+
+/// One virtual router, checked by `settings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterSpec {
+    /// Unique on the node.
+    pub name: String,
+    /// The interface whose network the virtual addresses live in.
+    pub interface: String,
+    /// 1 to 255.
+    pub vrid: u8,
+    /// 2 or 3.
+    pub version: u8,
+    /// Version 2: whole seconds, 1 to 255; version 3: 10 ms to 40.95 s.
+    pub advert_interval: Duration,
+    /// 1 to 255; 255 is the address owner.
+    pub priority: u8,
+    /// How adverts travel.
+    pub transport: Transport,
+    /// Version 2's password, padded with zeros.
+    pub auth_pass: Option<[u8; 8]>,
+    /// Take over from a Master of lower priority.
+    pub preempt: bool,
+    /// How long a better Backup waits before it preempts.
+    pub preempt_delay: Duration,
+    /// At least one.
+    pub addresses: Vec<VirtualAddress>,
+    /// The kernel's lifetime of an address in whole seconds; `None` adds it for ever.
+    pub lease_seconds: Option<u32>,
+    /// Scripts and interfaces whose state moves the priority.
+    pub tracks: Vec<Track>,
+    /// Whether the node's own proxy health counts.
+    pub track_proxy: bool,
+    /// How often neighbours are told.
+    pub announce: AnnounceSpec,
+    /// How long after the start nothing is claimed.
+    pub startup_delay: Duration,
+    /// Adverts that must be missing before a Backup takes over; 3 in the RFCs.
+    pub down_timer_adverts: u8,
+}
+
+/// Where adverts go and where they may come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// To 224.0.0.18.
+    Multicast {
+        /// Source address; `None` takes the interface's primary one.
+        source: Option<Ipv4Addr>,
+    },
+    /// To the listed peers alone, and from nobody else.
+    Unicast {
+        /// Source address.
+        source: Ipv4Addr,
+        /// At least one; the node itself is not in it.
+        peers: Vec<Ipv4Addr>,
+    },
+}
+
+/// A virtual address as it is put on an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// 0 to 32.
+    pub prefix_len: u8,
+    /// The interface that carries it, when it is not the router's.
+    pub interface: Option<String>,
+    /// The label, at most 15 octets.
+    pub label: Option<String>,
+    /// The scope as rtnetlink numbers it: 0 global, 200 site, 253 link, 254 host.
+    pub scope: u8,
+}
+
+/// Something whose state moves the priority of a router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// What is tracked.
+    pub subject: TrackSubject,
+    /// -253 to 253. Above zero is added while it is well, below zero while it is ill, zero makes
+    /// the router Fault while it is ill.
+    pub weight: i16,
+}
+
+/// What a track looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TrackSubject {
+    /// A script of `[scripts]`, run by the health-checker.
+    Script(String),
+    /// An interface, watched by the vrrp-actor itself.
+    Interface(String),
+}
+
+/// Gratuitous ARP on becoming Master and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceSpec {
+    /// Packets in a burst, for each address.
+    pub repeat: u8,
+    /// When the second burst follows the first; zero: never.
+    pub delay: Duration,
+    /// How often a Master repeats one packet; zero: never.
+    pub refresh: Duration,
+    /// Pause between the packets of a burst.
+    pub interval: Duration,
+}
+
+/// Supervisor to vrrp-actor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToVrrp {
+    /// Sent once, when the workers serve and the first round of checks is done (or did not end in
+    /// time): from now on a router may become Master.
+    MayLead,
+    /// Sent when a track script's verdict changes, and all of them after a restart of the actor.
+    ScriptChanged {
+        /// The script's name.
+        script: String,
+        /// Well or ill.
+        up: bool,
+    },
+    /// Sent when the node's own proxy becomes ill or well, and after a restart of the actor.
+    ProxyHealth {
+        /// Whether a worker serves.
+        well: bool,
+    },
+}
+
+/// vrrp-actor to supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromVrrp {
+    /// Sent at each change of state; the supervisor hands it to the notifier.
+    Transition(TransitionEvent),
+    /// Sent on each change and at most once a second otherwise: all routers, for status pages.
+    Status(Vec<RouterStatus>),
+}
