@@ -1,1 +1,28 @@
-//! When a check has decided that something is up or down, without I/O.
+//! Who is well and who is not, without I/O: when a check has decided that something is up or down
+//! ([`check`]), whether the node's own proxy serves ([`proxy`]), and when a child process is
+//! restarted or given up on ([`supervise`]).
+//!
+//! Nothing here connects, waits or reads a clock: `now` is an argument, what is to be done is a
+//! return value.
+
+pub mod check;
+pub mod proxy;
+pub mod supervise;
+
+#[cfg(test)]
+mod testing {
+    use std::time::{Duration, Instant};
+
+    /// Some instant to count from; only differences matter.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there is no other way to an Instant; the cases count from it"
+    )]
+    pub(crate) fn origin() -> Instant {
+        Instant::now()
+    }
+
+    pub(crate) const fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+}
