@@ -34,7 +34,7 @@ pub struct AdminSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAdmin {
     /// Sent on each change, at most every 100 ms.
-    Status(NodeStatus),
+    Status(Box<NodeStatus>),
     /// Sent for each entry of the journal.
     Event {
         /// Its number.

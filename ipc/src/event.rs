@@ -65,9 +65,9 @@ pub struct TransitionEvent {
     pub planned: bool,
 }
 
-/// The kinds of events.
+/// The kinds of events. Not tagged inside: postcard does not describe itself and could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// A virtual router changed its state.
     Transition(TransitionEvent),
@@ -163,6 +163,32 @@ impl What {
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. } => "config",
             Self::Test => "test",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+
+    #[test]
+    fn an_event_survives_the_way() {
+        for what in [
+            What::Stopping,
+            What::EventsLost { count: 3 },
+            What::ServerUp {
+                upstream: "app".into(),
+                address: "192.168.0.201:80".parse().unwrap(),
+            },
+        ] {
+            let sent = Event {
+                at_unix_ms: 1_450_110_430_000,
+                severity: Severity::Warning,
+                what,
+            };
+            let bytes = codec::encode_packet(&sent).unwrap();
+            assert_eq!(codec::decode::<Event>(&bytes), Ok(sent));
         }
     }
 }

@@ -157,7 +157,7 @@ pub struct ServerSpec {
 pub enum ToProxy {
     /// Sent on each change of the node's state, at most every 100 ms: for the status page and the
     /// verdicts of the health checks, which the worker takes over at once.
-    Status(NodeStatus),
+    Status(Box<NodeStatus>),
     /// Sent after USR1: the access logs were opened anew, their descriptors come along in the order
     /// of [`ProxySnapshot::log_files`].
     LogsReopened,

@@ -1,1 +1,11 @@
-//! The operating system: sockets, processes, privileges, network interfaces.
+//! The operating system: sockets, processes, privileges, network interfaces. The only crate with
+//! `unsafe` and the only one that calls nix, socket2, pnet and rtnetlink. It decides nothing.
+
+pub mod clock;
+pub mod counters;
+pub mod listen;
+pub mod memfd;
+pub mod privilege;
+pub mod process;
+pub mod seqpacket;
+pub mod watch;

@@ -1,0 +1,131 @@
+//! Listening sockets, made by the supervisor and kept by it, so that a restarted worker finds the
+//! connections that wait in them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// A TCP socket that listens on `address`, whether or not the address is on this node (so that a
+/// virtual address is listened on everywhere, always), sharing it with the sockets of the other
+/// worker slots. Accepted connections inherit TCP_NODELAY.
+///
+/// # Errors
+/// `AddrInUse` when somebody else listens there; `PermissionDenied` below port 1024 without
+/// privilege.
+pub fn tcp(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            socket.set_freebind_v6(true)?;
+        }
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Whether nobody listens on `address`: binds it without sharing, and lets go.
+///
+/// # Errors
+/// As [`tcp`].
+pub fn probe_tcp(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            socket.set_freebind_v6(true)?;
+        }
+    }
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
+/// A Unix stream socket that listens at `path` with the given mode. A socket file that nobody
+/// listens on any more is replaced.
+///
+/// # Errors
+/// `AddrInUse` when somebody listens there.
+pub fn unix(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    let address = socket2::SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    if let Err(error) = socket.bind(&address) {
+        if error.kind() != io::ErrorKind::AddrInUse
+            || std::os::unix::net::UnixStream::connect(path).is_ok()
+        {
+            return Err(error);
+        }
+        std::fs::remove_file(path)?;
+        socket.bind(&address)?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    socket.listen(64)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address_of(socket: &OwnedFd) -> SocketAddr {
+        Socket::from(socket.try_clone().unwrap())
+            .local_addr()
+            .unwrap()
+            .as_socket()
+            .unwrap()
+    }
+
+    #[test]
+    fn worker_slots_share_an_address() {
+        let first = tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert!(tcp(address_of(&first)).is_ok());
+    }
+
+    #[test]
+    fn an_address_of_another_node_can_be_listened_on() {
+        assert!(tcp("192.0.2.77:0".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_taken_port_is_found() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = probe_tcp(taken.local_addr().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_dead_unix_socket_is_replaced_and_a_living_one_is_not() {
+        let folder = std::env::temp_dir().join(format!("evenkeel-listen-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("socket");
+        drop(unix(&path, 0o600).unwrap());
+        let living = unix(&path, 0o600).unwrap();
+        assert_eq!(
+            unix(&path, 0o600).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+        drop(living);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

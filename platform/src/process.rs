@@ -1,0 +1,142 @@
+//! Starting programs: the image that was opened at the start, with one socket and nothing else.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+pub use nix::sys::signal::Signal;
+use nix::sys::signal::killpg;
+use tokio::process::{Child, Command};
+
+use crate::privilege::Identity;
+use crate::seqpacket::SeqPacket;
+
+/// The environment variable that tells a child the number of its socket.
+const SOCKET_VARIABLE: &str = "EVENKEEL_SOCKET";
+
+/// A program file, held open: what it starts stays the same when the file is replaced on disk.
+#[derive(Debug)]
+pub struct Image {
+    file: File,
+}
+
+impl Image {
+    /// Opens the program at `path`.
+    ///
+    /// # Errors
+    /// Those of open(2); `PermissionDenied` when it is not executable.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)?;
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)?;
+        Ok(Self { file })
+    }
+
+    /// Starts the program with `socket` as its only descriptor
+    /// beside the standard ones. `title` is what `ps` shows. It gets a
+    /// process group of its own (a Ctrl-C on the terminal is the supervisor's to handle), a clean
+    /// environment and no standard input. Its standard output and error are the supervisor's.
+    ///
+    /// # Errors
+    /// Those of fork(2) and execve(2).
+    pub fn start(&self, title: &str, socket: SeqPacket) -> io::Result<Child> {
+        let mut command =
+            std::process::Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        command
+            .arg0(title)
+            .env_clear()
+            .stdin(Stdio::null())
+            .process_group(0);
+        // Time zones, colours and back traces are harmless and wanted; the rest of the environment
+        // is not the children's.
+        for name in ["TZ", "RUST_BACKTRACE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        hand_over(&mut command, &socket);
+        Command::from(command).spawn()
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a descriptor is made inheritable between fork and exec"
+)]
+fn hand_over(command: &mut std::process::Command, socket: &SeqPacket) {
+    let socket = socket.as_raw_fd();
+    command.env(SOCKET_VARIABLE, socket.to_string());
+    // SAFETY: the closure runs in the child between fork and exec, calls only fcntl, which is
+    // async-signal-safe, and allocates nothing; the parent keeps the socket open until then.
+    unsafe {
+        command.pre_exec(move || {
+            let socket = BorrowedFd::borrow_raw(socket);
+            fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
+            Ok(())
+        });
+    }
+}
+
+/// Takes the socket that [`Image::start`] has handed over. To be called once, first thing.
+///
+/// # Errors
+/// `InvalidInput` when there is none: the program was started by hand.
+#[expect(
+    unsafe_code,
+    reason = "an inherited descriptor is known by its number alone"
+)]
+pub fn inherited_socket() -> io::Result<SeqPacket> {
+    let number: RawFd = std::env::var(SOCKET_VARIABLE)
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .filter(|number| *number > 2)
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: borrowed for the one question whether it is open at all.
+    fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_GETFD)?;
+    // SAFETY: it is open, and this runs once at the start of a child, before anything else opens
+    // descriptors: it was inherited, and nobody in this process owns it yet.
+    SeqPacket::from_descriptor(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// A command that runs for an operator (a track script, a notification) as `identity`, without a
+/// shell, in a process group of its own, with an environment of `PATH` alone.
+pub fn script<S: AsRef<OsStr>>(argv: &[S], identity: Option<Identity>) -> Option<Command> {
+    let (program, arguments) = argv.split_first()?;
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .stdin(Stdio::null())
+        .process_group(0)
+        .current_dir("/");
+    if let Some(identity) = identity {
+        // The standard library also clears the supplementary groups when it runs as root.
+        command.uid(identity.uid).gid(identity.gid);
+    }
+    Some(Command::from(command))
+}
+
+/// Sends `signal` to a whole process group.
+///
+/// # Errors
+/// `NotFound` when it is gone.
+pub fn kill_group(pid: u32, signal: Signal) -> io::Result<()> {
+    let group = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    killpg(nix::unistd::Pid::from_raw(group), signal).map_err(|error| match error {
+        nix::Error::ESRCH => io::ErrorKind::NotFound.into(),
+        other => other.into(),
+    })
+}
