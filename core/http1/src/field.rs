@@ -1,0 +1,199 @@
+//! Header fields by what a proxy does with them.
+
+use crate::FIELDS_MAX;
+
+/// The fields that mean something to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Te,
+    Trailer,
+    Host,
+    Expect,
+    Date,
+    NodeHeader,
+    /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
+    HopByHop,
+    /// Says who the client is; only we may say that.
+    Identity,
+    /// A name with an underscore: many servers read it as a dash, so it could pass for any other
+    /// field. Dropped, as nginx does.
+    Alias,
+    Other,
+}
+
+/// Classifies a field name, by length first so that most names cost one comparison or none.
+pub(crate) fn classify(name: &[u8]) -> Field {
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    let known = match name.len() {
+        2 if is(b"te") => Field::Te,
+        4 if is(b"host") => Field::Host,
+        4 if is(b"date") => Field::Date,
+        6 if is(b"expect") => Field::Expect,
+        6 if is(b"x-node") => Field::NodeHeader,
+        7 if is(b"trailer") => Field::Trailer,
+        7 if is(b"upgrade") => Field::HopByHop,
+        9 if is(b"forwarded") || is(b"x-real-ip") => Field::Identity,
+        10 if is(b"connection") => Field::Connection,
+        10 if is(b"keep-alive") => Field::HopByHop,
+        14 if is(b"content-length") => Field::ContentLength,
+        16 if is(b"proxy-connection") => Field::HopByHop,
+        17 if is(b"transfer-encoding") => Field::TransferEncoding,
+        18 if is(b"proxy-authenticate") => Field::HopByHop,
+        19 if is(b"proxy-authorization") => Field::HopByHop,
+        _ => Field::Other,
+    };
+    if known != Field::Other {
+        return known;
+    }
+    if name.len() > FORWARDED.len()
+        && name
+            .get(..FORWARDED.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(FORWARDED))
+    {
+        return Field::Identity;
+    }
+    if memchr::memchr(b'_', name).is_some() {
+        Field::Alias
+    } else {
+        Field::Other
+    }
+}
+
+const FORWARDED: &[u8] = b"x-forwarded-";
+
+/// Fields that `Connection` never removes, whatever it names (CVE-2024-45410). Those that we set
+/// ourselves are dropped or written whatever it says.
+fn is_protected(name: &[u8]) -> bool {
+    const PROTECTED: [&[u8]; 10] = [
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"cache-control",
+        b"x-request-id",
+        b"date",
+        b"expect",
+    ];
+    PROTECTED.iter().any(|kept| name.eq_ignore_ascii_case(kept))
+}
+
+/// The members of a comma list, trimmed; empty ones left out (RFC 9110 §5.6.1).
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(trim)
+        .filter(|member| !member.is_empty())
+}
+
+/// Without SP and HTAB at both ends, and nothing else: other octets that some take for space are
+/// part of the value.
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value
+        .iter()
+        .position(|byte| !is_space(byte))
+        .unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|byte| !is_space(byte))
+        .map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// What the `Connection` fields of a head say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ConnectionOptions {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    /// Some field of the head is named, so that fields must be compared with the options.
+    pub(crate) names_fields: bool,
+}
+
+impl ConnectionOptions {
+    /// Adds the options of one field.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        for option in members(value) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else {
+                self.names_fields = true;
+            }
+        }
+    }
+}
+
+/// Which fields of a head are not passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Removed(u128);
+
+// One bit for each field.
+const _: () = assert!(FIELDS_MAX <= 128);
+
+impl Removed {
+    pub(crate) fn insert(&mut self, index: usize) {
+        self.0 |= 1_u128 << index;
+    }
+
+    pub(crate) fn contains(self, index: usize) -> bool {
+        self.0 & (1_u128 << index) != 0
+    }
+
+    /// Adds the fields that a `Connection` field names. The rare case: browsers send `keep-alive`.
+    pub(crate) fn add_named(&mut self, fields: &[httparse::Header<'_>]) {
+        let connections = fields.iter().filter(|field| is_connection(field.name));
+        for option in connections.flat_map(|field| members(field.value)) {
+            if is_protected(option) {
+                continue;
+            }
+            for (index, field) in fields.iter().enumerate() {
+                if field.name.as_bytes().eq_ignore_ascii_case(option) {
+                    self.insert(index);
+                }
+            }
+        }
+    }
+}
+
+fn is_connection(name: &str) -> bool {
+    name.eq_ignore_ascii_case("connection")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_classified_whatever_their_case() {
+        let cases: [(&str, Field); 12] = [
+            ("Host", Field::Host),
+            ("hOST", Field::Host),
+            ("Keep-Alive", Field::HopByHop),
+            ("TE", Field::Te),
+            ("x-forwarded-for", Field::Identity),
+            ("X-Forwarded-Anything", Field::Identity),
+            ("X-Real-IP", Field::Identity),
+            ("Forwarded", Field::Identity),
+            ("X_Forwarded_For", Field::Alias),
+            ("Content_Length", Field::Alias),
+            ("X-Forwarded", Field::Other),
+            ("Accept", Field::Other),
+        ];
+        for (name, field) in cases {
+            assert_eq!(classify(name.as_bytes()), field, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_space_and_tab_are_trimmed() {
+        assert_eq!(trim(b" \t a b\t "), b"a b");
+        assert_eq!(trim(b"\xa0a\x0b"), b"\xa0a\x0b");
+        assert_eq!(trim(b"  "), b"");
+    }
+}

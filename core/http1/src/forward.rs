@@ -1,0 +1,150 @@
+//! Heads as they go on to the other side.
+//!
+//! Lines that stay are copied as they came, in runs as long as possible; what is dropped ends a run.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use httparse::Header;
+
+use crate::field::Removed;
+use crate::{BodyLength, RequestHead, ResponseHead, Version};
+
+/// What a request's receiver is told about where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// "http" or "https".
+    pub scheme: &'a str,
+    /// The path that was matched, and nothing else, goes on.
+    pub path: &'a str,
+    /// The `Host` of a request that has none, which HTTP/1.0 permits.
+    pub default_host: &'a str,
+}
+
+/// Appends the request head for a server. It is always HTTP/1.1 and leaves the connection open.
+pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(origin.path.as_bytes());
+    if let Some(query) = request.target.query {
+        out.push(b'?');
+        out.extend_from_slice(query.as_bytes());
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let host = request.host.unwrap_or(origin.default_host);
+    if request.host.is_none() || request.target.authority.is_some() {
+        write_line(b"Host: ", host.as_bytes(), out);
+    }
+    copy_kept(request.head, request.fields, request.removed, out);
+    let start = out.len();
+    write_address_line(b"X-Forwarded-For: ", origin.client, out);
+    // The text of the address is rendered once and copied for the second field.
+    let address_start = start + b"X-Forwarded-For: ".len();
+    let address_end = out.len() - 2;
+    write_line(b"X-Forwarded-Proto: ", origin.scheme.as_bytes(), out);
+    write_line(b"X-Forwarded-Host: ", host.as_bytes(), out);
+    out.extend_from_slice(b"X-Real-IP: ");
+    out.extend_from_within(address_start..address_end);
+    out.extend_from_slice(b"\r\n");
+    if request.accepts_trailers {
+        out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What a response's receiver needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The version that the client speaks.
+    pub client_version: Version,
+    /// Whether the client's connection stays open after this response.
+    pub keep_alive: bool,
+    /// Whether trailer fields are passed on.
+    pub trailers: bool,
+    /// For a response that has no `Date` (RFC 9110 §6.6.1).
+    pub date: &'a [u8],
+    /// The value of `X-Node`, where the listener adds it.
+    pub node: Option<&'a str>,
+}
+
+/// Appends the response head for a client.
+pub fn write_response(response: &ResponseHead<'_, '_>, to: &Delivery<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(&status_digits(response.status));
+    out.push(b' ');
+    out.extend_from_slice(response.reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let mut removed = response.removed;
+    let chunked = response.body == BodyLength::Chunked && to.client_version == Version::Http11;
+    let mut drop_when = |dropped: bool, at: Option<usize>| {
+        if let Some(index) = at.filter(|_| dropped) {
+            removed.insert(index);
+        }
+    };
+    drop_when(!chunked, response.framing_at);
+    drop_when(!chunked || !to.trailers, response.trailer_at);
+    drop_when(to.node.is_some(), response.node_at);
+    copy_kept(response.head, response.fields, removed, out);
+    if !response.is_interim() {
+        if !response.has_date {
+            write_line(b"Date: ", to.date, out);
+        }
+        if let Some(node) = to.node {
+            write_line(b"X-Node: ", node.as_bytes(), out);
+        }
+        write_connection(to.client_version, to.keep_alive, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the `Connection` field that a client needs, if any: silence means "stays open" in
+/// HTTP/1.1 and "closes" in HTTP/1.0.
+pub(crate) fn write_connection(version: Version, keep_alive: bool, out: &mut Vec<u8>) {
+    match (version, keep_alive) {
+        (Version::Http11, true) => {}
+        (Version::Http10, true) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (_, false) => out.extend_from_slice(b"Connection: close\r\n"),
+    }
+}
+
+pub(crate) fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_address_line(name: &[u8], address: IpAddr, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    // Writing to a vector cannot fail.
+    let _ = write!(out, "{address}");
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The three digits of a status; parsing let no other through.
+fn status_digits(status: u16) -> [u8; 3] {
+    let digit = |value: u16| b'0' + u8::try_from(value % 10).unwrap_or(0);
+    [digit(status / 100), digit(status / 10), digit(status)]
+}
+
+/// Copies the lines of the fields that stay. The fields were parsed out of `head`, in order, each
+/// on one line, so a line begins where its name does and ends where the next one begins.
+fn copy_kept(head: &[u8], fields: &[Header<'_>], removed: Removed, out: &mut Vec<u8>) {
+    let base = head.as_ptr().addr();
+    let offset = |field: &Header<'_>| field.name.as_ptr().addr().saturating_sub(base);
+    let mut run_start = None;
+    for (index, field) in fields.iter().enumerate() {
+        if removed.contains(index) {
+            if let Some(start) = run_start.take() {
+                out.extend_from_slice(head.get(start..offset(field)).unwrap_or_default());
+            }
+        } else if run_start.is_none() {
+            run_start = Some(offset(field));
+        }
+    }
+    if let Some(start) = run_start {
+        let end = head.len().saturating_sub(2);
+        out.extend_from_slice(head.get(start..end).unwrap_or_default());
+    }
+}

@@ -1,0 +1,134 @@
+//! Response heads: RFC 9112 §4 and §5.
+
+use httparse::Header;
+
+use crate::field::{ConnectionOptions, Field, Removed, classify};
+use crate::length::LengthFields;
+use crate::{BodyLength, Fault, FieldSlots, Limits, Version, scan};
+
+/// A response head that may be passed on.
+#[derive(Debug)]
+pub struct ResponseHead<'h, 'b> {
+    /// Octets of the head.
+    pub len: usize,
+    /// The status, 100 to 599, not 101.
+    pub status: u16,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// Whether the server lets its connection be used again.
+    pub keep_alive: bool,
+    pub(crate) head: &'b [u8],
+    pub(crate) fields: &'h [Header<'b>],
+    pub(crate) removed: Removed,
+    pub(crate) reason: &'b str,
+    pub(crate) has_date: bool,
+    pub(crate) node_at: Option<usize>,
+    pub(crate) framing_at: Option<usize>,
+    pub(crate) trailer_at: Option<usize>,
+}
+
+impl<'h, 'b> ResponseHead<'h, 'b> {
+    /// Reads the head at the front of `bytes`; `None` when more octets are needed. `asked_head`: the
+    /// request was a HEAD.
+    ///
+    /// # Errors
+    /// Any [`Fault`] is the server's: 502.
+    pub fn parse(
+        bytes: &'b [u8],
+        limits: &Limits,
+        asked_head: bool,
+        slots: &'h mut FieldSlots<'b>,
+    ) -> Result<Option<Self>, Fault> {
+        let Some(len) = scan::head_end(bytes, limits)? else {
+            return Ok(None);
+        };
+        let head = bytes.get(..len).unwrap_or_default();
+        let mut response = httparse::Response::new(&mut []);
+        let room = slots.get_mut(..limits.fields).ok_or(Fault::TooManyFields)?;
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            head,
+            room,
+        );
+        match parsed {
+            Ok(httparse::Status::Complete(end)) if end == len && head.starts_with(b"HTTP/") => {}
+            Ok(_) => return Err(Fault::StartLine),
+            Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields),
+            Err(_) => return Err(Fault::Field),
+        }
+        let (Some(status), Some(version)) = (response.code, response.version) else {
+            return Err(Fault::StartLine);
+        };
+        // We never ask for another protocol, so nobody may switch to one (rule of RFC 9110 §7.8).
+        if !(100..600).contains(&status) || status == 101 {
+            return Err(Fault::Status);
+        }
+        let version = if version == 0 {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        let mut new = Self {
+            len,
+            status,
+            body: BodyLength::Fixed(0),
+            keep_alive: false,
+            head,
+            fields: response.headers,
+            removed: Removed::default(),
+            reason: response.reason.unwrap_or_default(),
+            has_date: false,
+            node_at: None,
+            framing_at: None,
+            trailer_at: None,
+        };
+        new.read_fields(version, asked_head)?;
+        Ok(Some(new))
+    }
+
+    fn read_fields(&mut self, version: Version, asked_head: bool) -> Result<(), Fault> {
+        let mut length = LengthFields::default();
+        let mut connection = ConnectionOptions::default();
+        let bodiless = self.status < 200 || self.status == 204;
+        for (index, field) in self.fields.iter().enumerate() {
+            match classify(field.name.as_bytes()) {
+                Field::ContentLength => {
+                    length.add_content_length(field.value)?;
+                    // RFC 9110 §8.6 forbids it here; a client might wait for the octets.
+                    if bodiless {
+                        self.removed.insert(index);
+                    }
+                }
+                Field::TransferEncoding => {
+                    length.add_transfer_encoding(field.value)?;
+                    self.framing_at = Some(index);
+                }
+                Field::Connection => {
+                    connection.add(field.value);
+                    self.removed.insert(index);
+                }
+                Field::HopByHop | Field::Te => self.removed.insert(index),
+                Field::Date => self.has_date = true,
+                Field::NodeHeader => self.node_at = Some(index),
+                Field::Trailer => self.trailer_at = Some(index),
+                // A server may say what it likes about clients; underscores harm nobody here.
+                Field::Host | Field::Expect | Field::Identity | Field::Alias | Field::Other => {}
+            }
+        }
+        if connection.names_fields {
+            self.removed.add_named(self.fields);
+        }
+        self.body = length.of_response(version, self.status, asked_head)?;
+        self.keep_alive = self.body != BodyLength::UntilClose
+            && match version {
+                Version::Http11 => !connection.close,
+                Version::Http10 => connection.keep_alive && !connection.close,
+            };
+        Ok(())
+    }
+
+    /// Whether this is an interim answer (1xx): the final one follows.
+    pub fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+}

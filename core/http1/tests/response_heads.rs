@@ -1,0 +1,136 @@
+//! What a server may answer: RFC 9112 §4 and §6.3 as tables.
+
+use core_http1::{BodyLength, Limits, ResponseHead, field_slots};
+
+const LIMITS: Limits = Limits {
+    head_bytes: 32 * 1024,
+    fields: 100,
+};
+
+/// Length of the body and whether the connection can be used again; `None` for a refused head.
+fn outcome(head: &str, asked_head: bool) -> Option<(BodyLength, bool)> {
+    let mut slots = field_slots();
+    let response = ResponseHead::parse(head.as_bytes(), &LIMITS, asked_head, &mut slots).ok()?;
+    let response = response.expect("complete");
+    Some((response.body, response.keep_alive))
+}
+
+#[test]
+fn malformed_response_heads_are_refused() {
+    for head in [
+        "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+        "\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 099 Low\r\n\r\n",
+        "HTTP/1.1 600 High\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        assert_eq!(outcome(head, false), None, "{head:?}");
+    }
+}
+
+#[test]
+fn unsolicited_switch_of_protocols_is_refused() {
+    assert_eq!(
+        outcome(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+            false
+        ),
+        None
+    );
+}
+
+#[test]
+fn responses_without_a_body_have_none_whatever_they_say() {
+    let cases = [
+        (
+            "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+            false,
+        ),
+        (
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.1 103 Early Hints\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            true,
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\n", true),
+    ];
+    for (head, asked_head) in cases {
+        assert_eq!(
+            outcome(head, asked_head),
+            Some((BodyLength::Fixed(0), true)),
+            "{head:?}"
+        );
+    }
+}
+
+#[test]
+fn body_length_and_reuse_are_understood() {
+    let cases = [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+            BodyLength::Fixed(5),
+            true,
+        ),
+        (
+            "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\n",
+            BodyLength::Fixed(5),
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            BodyLength::Chunked,
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+            BodyLength::Fixed(5),
+            false,
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\n", BodyLength::UntilClose, false),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
+            BodyLength::Fixed(5),
+            false,
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n",
+            BodyLength::Fixed(5),
+            true,
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n",
+            BodyLength::UntilClose,
+            false,
+        ),
+    ];
+    for (head, body, keep_alive) in cases {
+        assert_eq!(outcome(head, false), Some((body, keep_alive)), "{head:?}");
+    }
+}
+
+proptest::proptest! {
+    /// Nothing that comes from a server makes the parser panic.
+    #[test]
+    fn any_octets_are_judged(bytes: Vec<u8>) {
+        let mut slots = field_slots();
+        let _ = ResponseHead::parse(&bytes, &LIMITS, false, &mut slots);
+    }
+}
