@@ -77,10 +77,7 @@ impl Directory {
     /// Those of openat(2), write(2), fdatasync(2) and renameat(2); the old content is untouched then.
     pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let draft = format!("{name}.new");
-        let mut file = self.open_with(
-            &draft,
-            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC,
-        )?;
+        let mut file = self.open_with(&draft, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC)?;
         file.write_all(content)?;
         file.sync_data()?;
         self.rename(&draft, name)

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod counters;
+pub mod directory;
 pub mod listen;
 pub mod memfd;
 pub mod privilege;
