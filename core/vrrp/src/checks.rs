@@ -1,0 +1,189 @@
+//! The receive checks (RFC 9568 §7.1, RFC 3768 §7.1): why an advert is not listened to.
+
+use std::net::Ipv4Addr;
+
+use crate::packet::{Auth, ChecksumForm, GROUP, Octets, Protocol, Received};
+use crate::spec::{Spec, Transport};
+
+/// Why a packet was discarded. None of them restarts a Backup's timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Discard {
+    /// The TTL is not 255: it did not come from this link (RFC 9568 §5.1.1.3).
+    Ttl,
+    /// Neither version 2 nor 3, or not the one that is configured.
+    Version,
+    /// Not an advertisement (RFC 9568 §5.2.2).
+    Type,
+    /// Shorter or longer than its count of addresses demands.
+    Length,
+    /// Damaged.
+    Checksum,
+    /// For another virtual router.
+    Vrid,
+    /// Without any address (RFC 9568 erratum 8299).
+    Count,
+    /// Another authentication type than configured (RFC 3768 §7.1).
+    AuthType,
+    /// The wrong password (RFC 2338 §7.1).
+    AuthPassword,
+    /// An interval of zero (RFC 9568 erratum 8301); in version 2 also another one than configured,
+    /// since a receiver there does not learn it (RFC 3768 §7.1).
+    Interval,
+    /// Multicast heard by a router that speaks unicast, or the reverse.
+    Transport,
+    /// Sent by somebody who is not in the list of unicast peers.
+    NotAPeer,
+    /// From this node's own address: an echo, or somebody else uses it.
+    OwnAddress,
+}
+
+impl Discard {
+    /// All reasons, in the order of the counters.
+    pub const ALL: [Self; 13] = [
+        Self::Ttl,
+        Self::Version,
+        Self::Type,
+        Self::Length,
+        Self::Checksum,
+        Self::Vrid,
+        Self::Count,
+        Self::AuthType,
+        Self::AuthPassword,
+        Self::Interval,
+        Self::Transport,
+        Self::NotAPeer,
+        Self::OwnAddress,
+    ];
+
+    /// The reason as a word for metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ttl => "ttl",
+            Self::Version => "version",
+            Self::Type => "type",
+            Self::Length => "length",
+            Self::Checksum => "checksum",
+            Self::Vrid => "vrid",
+            Self::Count => "count",
+            Self::AuthType => "auth_type",
+            Self::AuthPassword => "auth_password",
+            Self::Interval => "interval",
+            Self::Transport => "transport",
+            Self::NotAPeer => "not_a_peer",
+            Self::OwnAddress => "own_address",
+        }
+    }
+}
+
+/// What a router has sent and heard since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Adverts sent, those of priority 0 included.
+    pub sent: u64,
+    /// Adverts that passed all checks.
+    pub received: u64,
+    /// Of the received: those whose list of addresses differs from the configured one.
+    pub address_list_differs: u64,
+    /// Of the received version 3: those whose checksum leaves the pseudo-header out (RFC 9568).
+    pub message_only_checksums: u64,
+    /// How often this router became Master.
+    pub became_master: u64,
+    discarded: [u64; Discard::ALL.len()],
+}
+
+impl Counters {
+    /// How many packets were discarded for `reason`.
+    pub fn discarded(&self, reason: Discard) -> u64 {
+        self.discarded[reason as usize]
+    }
+
+    pub(crate) fn count_discarded(&mut self, reason: Discard) {
+        self.discarded[reason as usize] += 1;
+    }
+
+    pub(crate) fn count_received(&mut self, spec: &Spec, received: &Received<'_>) {
+        self.received += 1;
+        self.address_list_differs += u64::from(!same_addresses(spec, received.advert.addresses));
+        let is_v3 = matches!(received.advert.protocol, Protocol::V3 { .. });
+        let message_only = is_v3 && received.checksum == ChecksumForm::Message;
+        self.message_only_checksums += u64::from(message_only);
+    }
+}
+
+/// The checks that need the router's configuration; those of the packet alone are in
+/// [`crate::decode`].
+///
+/// A different list of addresses is counted, but is no reason to discard: it would make two Masters
+/// of two nodes whose lists are changed one after the other. Nor does a router of priority 255
+/// ignore others (RFC 9568 §7.1): two owners would both stay for ever.
+///
+/// # Errors
+/// The first check that failed.
+pub(crate) fn check(spec: &Spec, received: &Received<'_>) -> Result<(), Discard> {
+    let advert = &received.advert;
+    if advert.vrid != spec.vrid {
+        return Err(Discard::Vrid);
+    }
+    check_protocol(&spec.protocol, &advert.protocol)?;
+    if received.route.source == spec.source {
+        return Err(Discard::OwnAddress);
+    }
+    check_transport(
+        &spec.transport,
+        received.route.source,
+        received.route.destination,
+    )
+}
+
+fn check_protocol(own: &Protocol, heard: &Protocol) -> Result<(), Discard> {
+    match (own, heard) {
+        (Protocol::V3 { .. }, Protocol::V3 { .. }) => Ok(()),
+        (
+            Protocol::V2 { interval, auth },
+            Protocol::V2 {
+                interval: interval_heard,
+                auth: auth_heard,
+            },
+        ) => {
+            check_auth(auth, auth_heard)?;
+            if interval == interval_heard {
+                Ok(())
+            } else {
+                Err(Discard::Interval)
+            }
+        }
+        (Protocol::V2 { .. }, Protocol::V3 { .. }) | (Protocol::V3 { .. }, Protocol::V2 { .. }) => {
+            Err(Discard::Version)
+        }
+    }
+}
+
+fn check_auth(own: &Auth, heard: &Auth) -> Result<(), Discard> {
+    match (own, heard) {
+        (Auth::None, Auth::None) => Ok(()),
+        (Auth::Pass(own), Auth::Pass(heard)) if own == heard => Ok(()),
+        (Auth::Pass(_), Auth::Pass(_)) => Err(Discard::AuthPassword),
+        (Auth::None, Auth::Pass(_)) | (Auth::Pass(_), Auth::None) => Err(Discard::AuthType),
+    }
+}
+
+fn check_transport(
+    transport: &Transport,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) -> Result<(), Discard> {
+    match transport {
+        Transport::Multicast if destination == GROUP => Ok(()),
+        Transport::Multicast => Err(Discard::Transport),
+        Transport::Unicast(_) if destination.is_multicast() => Err(Discard::Transport),
+        Transport::Unicast(peers) if peers.contains(&source) => Ok(()),
+        Transport::Unicast(_) => Err(Discard::NotAPeer),
+    }
+}
+
+/// Whether both lists name the same addresses, in whatever order.
+fn same_addresses(spec: &Spec, heard: &[Octets]) -> bool {
+    spec.addresses == heard
+        || (spec.addresses.len() == heard.len()
+            && heard.iter().all(|address| spec.addresses.contains(address)))
+}

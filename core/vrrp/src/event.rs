@@ -1,0 +1,201 @@
+//! What goes into a router and what comes out of it.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use crate::checks::Discard;
+use crate::packet::Received;
+use crate::spec::Spec;
+use crate::units::Priority;
+
+/// The state of a router, in the words of those who use VRRP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not started yet, or finished.
+    Initialize,
+    /// Listens to the Master, ready to take over.
+    Backup,
+    /// Holds the addresses.
+    Master,
+    /// Cannot take part.
+    Fault,
+}
+
+/// What a router is told.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Begin. Sent once, first.
+    Start {
+        /// Whether addresses of this router are on the node already: a predecessor of this process
+        /// died while it was Master.
+        leftovers: bool,
+    },
+    /// The node is ready to serve: from now on the router may become Master.
+    MayLead,
+    /// A well-formed advert came in on the router's interface.
+    Advert(Received<'a>),
+    /// A packet that is no well-formed advert came in.
+    Malformed(Discard, Option<Ipv4Addr>),
+    /// The time of [`crate::Router::poll_timeout`] has come.
+    Timeout,
+    /// A track was checked.
+    Track {
+        /// Its name in the spec; other names change nothing.
+        name: &'a str,
+        /// What came out.
+        up: bool,
+    },
+    /// The node's own proxy serves, or does not.
+    Proxy {
+        /// Whether it does.
+        well: bool,
+    },
+    /// The interface can carry packets, or cannot. A router starts with one that can.
+    Link {
+        /// Whether it can.
+        up: bool,
+    },
+    /// The configuration of this router changed.
+    Reload(Box<Spec>),
+    /// Give up in good order. Done when [`crate::Router::is_finished`].
+    Shutdown,
+}
+
+/// What is to be done, in the order given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Hold all addresses of the spec, and none that an earlier spec had, with the lease of the
+    /// spec as their lifetime. Done before the next effect.
+    AddAddresses,
+    /// Hold none of them. Done before the next effect.
+    RemoveAddresses,
+    /// Set the lifetime of the held addresses to the lease again.
+    RenewLease,
+    /// Send an advert with this priority.
+    SendAdvert(Priority),
+    /// Send so many gratuitous ARP packets for each address.
+    Announce {
+        /// How many.
+        times: u8,
+    },
+    /// The state changed: tell people.
+    Transition(Transition),
+    /// A packet was not listened to; it is counted already.
+    Discarded {
+        /// Why.
+        reason: Discard,
+        /// Who sent it, where the packet says so.
+        source: Option<Ipv4Addr>,
+    },
+}
+
+/// A change of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// The state that was left.
+    pub from: State,
+    /// The state that was entered.
+    pub to: State,
+    /// The effective priority at that time.
+    pub priority: Priority,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a state was left. Its display is a short phrase for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It was started.
+    Started,
+    /// It was started where a predecessor had died as Master.
+    Resumed,
+    /// It owns the addresses, so it need not wait.
+    Owner,
+    /// No Master was heard for long enough.
+    MasterSilent,
+    /// The Master said that it gives up.
+    MasterReleased,
+    /// It is better than the Master.
+    Outranks(Peer),
+    /// A better router is Master.
+    Outranked(Peer),
+    /// Another router took over what this one gave up.
+    HandedOver(Peer),
+    /// This one gave up and nobody took over in time.
+    NobodyTookOver,
+    /// The process did not run for so long that others must have taken over.
+    Overslept,
+    /// It cannot take part.
+    Fault(FaultCause),
+    /// What kept it from taking part is gone.
+    Recovered,
+    /// It was told to.
+    Shutdown,
+}
+
+/// Why a router cannot take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultCause {
+    /// Its interface is down or missing.
+    Link,
+    /// A track without weight failed.
+    Track,
+}
+
+/// Another router that was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// The priority that it said.
+    pub priority: Priority,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::Resumed => f.write_str("restarted while holding the addresses"),
+            Self::Owner => f.write_str("owner of the addresses"),
+            Self::MasterSilent => f.write_str("no master heard"),
+            Self::MasterReleased => f.write_str("the master gave up"),
+            Self::Outranks(over) => {
+                write!(
+                    f,
+                    "better than {} (priority {})",
+                    over.address, over.priority
+                )
+            }
+            Self::Outranked(by) => write!(f, "{} has priority {}", by.address, by.priority),
+            Self::HandedOver(to) => {
+                write!(
+                    f,
+                    "handed over to {} (priority {})",
+                    to.address, to.priority
+                )
+            }
+            Self::NobodyTookOver => f.write_str("gave up, nobody took over"),
+            Self::Overslept => f.write_str("was not running, others may have taken over"),
+            Self::Fault(FaultCause::Link) => f.write_str("interface down"),
+            Self::Fault(FaultCause::Track) => f.write_str("a tracked check failed"),
+            Self::Recovered => f.write_str("recovered"),
+            Self::Shutdown => f.write_str("stopped"),
+        }
+    }
+}
+
+/// A buffer of effects, filled by the router and emptied by the caller, who keeps it: once it has
+/// grown to what a router needs at once, nothing is allocated any more.
+#[derive(Debug, Default)]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    /// Takes out all effects, in the order in which they are to be performed.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> {
+        self.0.drain(..)
+    }
+}

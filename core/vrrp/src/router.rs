@@ -1,0 +1,422 @@
+//! The state machine of one virtual router (RFC 9568 §6.4, RFC 3768 §6.4).
+//!
+//! [`Router::step`] is the whole machine: one match over state and input. Beyond the RFCs it
+//! hands over before it lets go, gives up when it finds that it has slept, and lets nobody lead
+//! whose node does not serve while somebody else can.
+
+mod backup;
+mod handover;
+mod master;
+
+use std::time::Duration;
+
+use crate::announce::Announcer;
+use crate::checks::{Counters, check};
+use crate::event::{Cause, Effect, Effects, Event, FaultCause, Peer, State, Transition};
+use crate::packet::{Advert, Protocol, Received};
+use crate::priority::{Tracks, effective};
+use crate::spec::Spec;
+use crate::timer::master_down;
+use crate::units::{Priority, Time};
+
+/// A virtual router on this node.
+#[derive(Debug)]
+pub struct Router {
+    spec: Spec,
+    tracks: Tracks,
+    proxy_well: bool,
+    link_up: bool,
+    may_lead: bool,
+    /// Startup delay: no election before.
+    not_before: Time,
+    machine: Machine,
+    counters: Counters,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Machine {
+    Initialize,
+    Backup(Listening),
+    Master(Owning),
+    /// Master still, for whoever looks; its peers know better.
+    HandingOver(HandingOver),
+    Fault,
+    Finished,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Listening {
+    /// Master_Down_Timer.
+    down_at: Time,
+    /// Our own, with the interval learned from the Master.
+    protocol: Protocol,
+    /// The Master heard last.
+    master: Option<Peer>,
+    /// Why we become Master if the timer runs out now.
+    cause: Cause,
+    /// Since when all Masters heard were worse than we are.
+    worse_since: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owning {
+    /// Adver_Timer.
+    advert_at: Time,
+    renew_at: Option<Time>,
+    announcer: Announcer,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HandingOver {
+    until: Time,
+    renew_at: Option<Time>,
+    then: Then,
+}
+
+/// What comes after a hand-over.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    Finish,
+    Fault(FaultCause),
+    /// Backup if somebody took over, else Master again: best stays.
+    Stay,
+}
+
+/// An event as far as the state machine is concerned.
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    Start { leftovers: bool },
+    MayLead,
+    Advert(Heard),
+    Timeout,
+    Ill,
+    Fault(FaultCause),
+    Recovered,
+    Reload { readdressed: bool },
+    Shutdown,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    peer: Peer,
+    protocol: Protocol,
+}
+
+impl Router {
+    /// A router that waits for [`Event::Start`].
+    pub fn new(spec: Spec) -> Self {
+        Self {
+            tracks: Tracks::new(&spec.tracks),
+            spec,
+            proxy_well: true,
+            link_up: true,
+            may_lead: false,
+            not_before: Time(Duration::ZERO),
+            machine: Machine::Initialize,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes an event at the time `now`, which never goes back, and appends what is to be done.
+    pub fn handle(&mut self, now: Time, event: Event<'_>, effects: &mut Effects) {
+        let mut turn = Turn { now, effects };
+        if self.has_overslept(now) {
+            self.fence(&mut turn);
+        }
+        let fault_before = self.fault();
+        if let Some(input) = self.take_note(event, &mut turn) {
+            self.step(input, &mut turn);
+        }
+        match (fault_before, self.fault()) {
+            (before, Some(cause)) if before != Some(cause) => {
+                self.step(Input::Fault(cause), &mut turn);
+            }
+            (Some(_), None) => self.step(Input::Recovered, &mut turn),
+            _ => {}
+        }
+    }
+
+    /// When [`Event::Timeout`] is wanted; `None`: not before another event.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match &self.machine {
+            Machine::Backup(backup) => self.may_lead.then(|| self.election_at(backup)),
+            Machine::Master(master) => [master.renew_at, master.announcer.due_at()]
+                .into_iter()
+                .flatten()
+                .chain([master.advert_at])
+                .min(),
+            Machine::HandingOver(over) => over.renew_at.into_iter().chain([over.until]).min(),
+            Machine::Initialize | Machine::Fault | Machine::Finished => None,
+        }
+    }
+
+    /// The configuration.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        match self.machine {
+            Machine::Initialize | Machine::Finished => State::Initialize,
+            Machine::Backup(_) => State::Backup,
+            Machine::Master(_) | Machine::HandingOver(_) => State::Master,
+            Machine::Fault => State::Fault,
+        }
+    }
+
+    /// Whether a shutdown is done and nothing will come any more.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.machine, Machine::Finished)
+    }
+
+    /// The priority with everything that moves it.
+    pub fn effective_priority(&self) -> Priority {
+        effective(&self.spec, &self.tracks, self.proxy_well)
+    }
+
+    /// The Master that a Backup hears.
+    pub fn master(&self) -> Option<Peer> {
+        match &self.machine {
+            Machine::Backup(backup) => backup.master,
+            _ => None,
+        }
+    }
+
+    /// What was sent and heard.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The advert for [`Effect::SendAdvert`] with its priority.
+    pub fn advert(&self, priority: Priority) -> Advert<'_> {
+        Advert {
+            protocol: self.spec.protocol,
+            vrid: self.spec.vrid,
+            priority,
+            addresses: &self.spec.addresses,
+        }
+    }
+
+    /// Notes what an event says about the world; returns what the state machine has to know.
+    fn take_note(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<Input> {
+        match event {
+            Event::Start { leftovers } => {
+                self.not_before = turn.now + self.spec.startup_delay;
+                Some(Input::Start { leftovers })
+            }
+            Event::MayLead => {
+                self.may_lead = true;
+                Some(Input::MayLead)
+            }
+            Event::Advert(received) => self.listen(&received, turn),
+            Event::Malformed(reason, source) => {
+                self.counters.count_discarded(reason);
+                turn.push(Effect::Discarded { reason, source });
+                None
+            }
+            Event::Timeout => Some(Input::Timeout),
+            Event::Track { name, up } => {
+                self.tracks.note(name, up);
+                None
+            }
+            Event::Proxy { well } => {
+                let fell_ill = self.proxy_well && !well;
+                self.proxy_well = well;
+                fell_ill.then_some(Input::Ill)
+            }
+            Event::Link { up } => {
+                self.link_up = up;
+                None
+            }
+            Event::Reload(spec) => {
+                let readdressed = spec.addresses != self.spec.addresses;
+                self.tracks.replace(&spec.tracks);
+                self.spec = *spec;
+                Some(Input::Reload { readdressed })
+            }
+            Event::Shutdown => Some(Input::Shutdown),
+        }
+    }
+
+    fn listen(&mut self, received: &Received<'_>, turn: &mut Turn<'_>) -> Option<Input> {
+        if let Err(reason) = check(&self.spec, received) {
+            self.counters.count_discarded(reason);
+            let source = Some(received.route.source);
+            turn.push(Effect::Discarded { reason, source });
+            return None;
+        }
+        self.counters.count_received(&self.spec, received);
+        let Advert {
+            priority, protocol, ..
+        } = received.advert;
+        let peer = Peer {
+            address: received.route.source,
+            priority,
+        };
+        Some(Input::Advert(Heard { peer, protocol }))
+    }
+
+    fn step(&mut self, input: Input, turn: &mut Turn<'_>) {
+        use Input as I;
+        use Machine as M;
+        match (self.machine, input) {
+            // RFC 9568 §6.4.1, Initialize.
+            (M::Initialize, I::Start { leftovers }) => match (self.fault(), leftovers) {
+                (Some(cause), true) => self.let_go(M::Fault, Cause::Fault(cause), turn),
+                (Some(cause), false) => self.enter(M::Fault, Cause::Fault(cause), turn),
+                (None, true) => self.resume(turn),
+                (None, false) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
+                (None, false) => self.follow(None, Cause::Started, turn),
+            },
+            (M::Initialize, I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
+
+            // RFC 9568 §6.4.2, Backup.
+            (M::Backup(backup), I::Advert(heard)) => self.backup_hears(backup, heard, turn),
+            (M::Backup(backup), I::Timeout) => self.backup_wakes(backup, turn),
+            (M::Backup(_), I::MayLead) if self.owner_may_lead(turn) => {
+                self.lead(Cause::Owner, turn);
+            }
+            (M::Backup(backup), I::MayLead) if self.election_at(&backup) <= turn.now => {
+                self.lead(backup.cause, turn);
+            }
+            (M::Backup(backup), I::Reload { .. }) => self.backup_reloads(backup, turn),
+            (M::Backup(_), I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
+
+            // RFC 9568 §6.4.3, Active.
+            (M::Master(master), I::Advert(heard)) => self.master_hears(master, heard, turn),
+            (M::Master(master), I::Timeout) => self.master_wakes(master, turn),
+            (M::Master(master), I::Reload { readdressed }) => {
+                self.master_reloads(master, readdressed, turn);
+            }
+            (M::Master(_), I::Ill) => self.hand_over(Then::Stay, turn),
+            (M::Master(_), I::Shutdown) => self.hand_over(Then::Finish, turn),
+            (M::Master(_), I::Fault(cause @ FaultCause::Track)) => {
+                self.hand_over(Then::Fault(cause), turn);
+            }
+
+            // RFC 9568 §6.4.3, Active and told to stop; the addresses stay a little longer.
+            (M::HandingOver(over), I::Advert(heard)) => self.handed_over(over, heard, turn),
+            (M::HandingOver(over), I::Timeout) => self.handing_over_wakes(over, turn),
+            (M::HandingOver(over), I::Shutdown) => {
+                self.machine = M::HandingOver(HandingOver {
+                    then: Then::Finish,
+                    ..over
+                });
+            }
+            (
+                M::HandingOver(HandingOver {
+                    then: Then::Finish, ..
+                }),
+                I::Fault(FaultCause::Link),
+            ) => self.let_go(M::Finished, Cause::Shutdown, turn),
+            (
+                M::HandingOver(
+                    over @ HandingOver {
+                        then: Then::Stay, ..
+                    },
+                ),
+                I::Fault(cause @ FaultCause::Track),
+            ) => {
+                self.machine = M::HandingOver(HandingOver {
+                    then: Then::Fault(cause),
+                    ..over
+                });
+            }
+            (
+                M::HandingOver(
+                    over @ HandingOver {
+                        then: Then::Fault(_),
+                        ..
+                    },
+                ),
+                I::Recovered,
+            ) => {
+                self.machine = M::HandingOver(HandingOver {
+                    then: Then::Stay,
+                    ..over
+                });
+            }
+            (M::HandingOver(_), I::Reload { .. }) => turn.push(Effect::AddAddresses),
+
+            // Beyond the RFCs: what cannot take part says nothing and holds nothing.
+            (M::Backup(_), I::Fault(cause)) => self.enter(M::Fault, Cause::Fault(cause), turn),
+            (M::Master(_) | M::HandingOver(_), I::Fault(cause @ FaultCause::Link)) => {
+                self.let_go(M::Fault, Cause::Fault(cause), turn);
+            }
+            (M::Fault, I::Recovered) => self.follow(None, Cause::Recovered, turn),
+            (M::Fault, I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
+
+            // What changes nothing.
+            (M::Initialize | M::Finished, _)
+            | (M::Fault, I::Advert(_) | I::Timeout | I::Fault(_) | I::Reload { .. })
+            | (M::HandingOver(_), I::Fault(FaultCause::Track) | I::Recovered)
+            | (M::Master(_) | M::Backup(_), I::Recovered)
+            | (M::Backup(_) | M::HandingOver(_) | M::Fault, I::Ill)
+            | (_, I::MayLead | I::Start { .. }) => {}
+        }
+    }
+
+    fn let_go(&mut self, to: Machine, cause: Cause, turn: &mut Turn<'_>) {
+        turn.push(Effect::RemoveAddresses);
+        self.enter(to, cause, turn);
+    }
+
+    fn enter(&mut self, to: Machine, cause: Cause, turn: &mut Turn<'_>) {
+        let from = self.state();
+        self.machine = to;
+        self.tell(from, cause, turn);
+    }
+
+    fn tell(&mut self, from: State, cause: Cause, turn: &mut Turn<'_>) {
+        let (to, priority) = (self.state(), self.effective_priority());
+        if from != to {
+            self.counters.became_master += u64::from(to == State::Master);
+            turn.push(Effect::Transition(Transition {
+                from,
+                to,
+                priority,
+                cause,
+            }));
+        }
+    }
+
+    fn send(&mut self, priority: Priority, turn: &mut Turn<'_>) {
+        self.counters.sent += 1;
+        turn.push(Effect::SendAdvert(priority));
+    }
+
+    fn fault(&self) -> Option<FaultCause> {
+        if !self.link_up {
+            Some(FaultCause::Link)
+        } else {
+            self.tracks.failed().then_some(FaultCause::Track)
+        }
+    }
+
+    fn master_down(&self, protocol: &Protocol) -> Duration {
+        master_down(
+            protocol,
+            self.spec.down_timer_adverts,
+            self.effective_priority(),
+        )
+    }
+}
+
+/// The moment of an event, and where its effects go.
+struct Turn<'a> {
+    now: Time,
+    effects: &'a mut Effects,
+}
+
+impl Turn<'_> {
+    fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn announce(&mut self, times: u8) {
+        if times > 0 {
+            self.push(Effect::Announce { times });
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! How a Master stops being one: in good order, or because it finds that it has slept.
+//!
+//! In good order, peers are told first, and the addresses stay and are served until one of them
+//! says that it is Master, so that there is an owner at every moment.
+
+use super::{HandingOver, Heard, Machine, Router, Then, Turn};
+use crate::event::{Cause, Effect};
+use crate::spec::Transport;
+use crate::timer::handover;
+use crate::units::{Priority, Time};
+
+impl Router {
+    /// Says that we give up, and goes on serving until somebody else does.
+    pub(super) fn hand_over(&mut self, then: Then, turn: &mut Turn<'_>) {
+        self.send(Priority::RELEASE, turn);
+        if matches!(self.spec.transport, Transport::Unicast(_)) {
+            // A lost one would cost the peer its whole timer.
+            self.send(Priority::RELEASE, turn);
+        }
+        let until = turn.now + handover(&self.spec.protocol);
+        let renew_at = self.next_renewal(turn);
+        self.machine = Machine::HandingOver(HandingOver {
+            until,
+            renew_at,
+            then,
+        });
+    }
+
+    /// A predecessor died as Master and its addresses are still here: its peers are counting.
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
+        let from = self.state();
+        turn.push(Effect::AddAddresses);
+        self.hand_over(Then::Stay, turn);
+        self.tell(from, Cause::Resumed, turn);
+    }
+
+    /// Somebody else is Master: now nobody is left without an owner by our letting go.
+    pub(super) fn handed_over(&mut self, over: HandingOver, heard: Heard, turn: &mut Turn<'_>) {
+        if heard.peer.priority == Priority::RELEASE {
+            return;
+        }
+        match over.then {
+            Then::Finish => self.let_go(Machine::Finished, Cause::Shutdown, turn),
+            Then::Fault(cause) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            Then::Stay => {
+                turn.push(Effect::RemoveAddresses);
+                self.follow(Some(heard), Cause::HandedOver(heard.peer), turn);
+            }
+        }
+    }
+
+    pub(super) fn handing_over_wakes(&mut self, mut over: HandingOver, turn: &mut Turn<'_>) {
+        if turn.now < over.until {
+            self.renew_if_due(&mut over.renew_at, turn);
+            self.machine = Machine::HandingOver(over);
+            return;
+        }
+        match over.then {
+            Then::Finish => self.let_go(Machine::Finished, Cause::Shutdown, turn),
+            Then::Fault(cause) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            Then::Stay if self.may_lead => self.own(turn),
+            Then::Stay => {
+                turn.push(Effect::RemoveAddresses);
+                self.follow(None, Cause::NobodyTookOver, turn);
+            }
+        }
+    }
+
+    /// Whether a Master slept until others must have taken over.
+    pub(super) fn has_overslept(&self, now: Time) -> bool {
+        let due = match &self.machine {
+            Machine::Master(master) => master.advert_at,
+            Machine::HandingOver(over) => over.until,
+            _ => return false,
+        };
+        // The advert before the one that is due was an interval earlier.
+        let adverts = u32::from(self.spec.down_timer_adverts)
+            .saturating_sub(1)
+            .max(1);
+        now.since(due) >= self.spec.protocol.interval() * adverts
+    }
+
+    /// Lets go first; listens before it speaks.
+    pub(super) fn fence(&mut self, turn: &mut Turn<'_>) {
+        match self.machine {
+            Machine::HandingOver(HandingOver {
+                then: Then::Finish, ..
+            }) => {
+                self.let_go(Machine::Finished, Cause::Shutdown, turn);
+            }
+            Machine::HandingOver(HandingOver {
+                then: Then::Fault(cause),
+                ..
+            }) => {
+                self.let_go(Machine::Fault, Cause::Fault(cause), turn);
+            }
+            _ => {
+                turn.push(Effect::RemoveAddresses);
+                self.follow(None, Cause::Overslept, turn);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a router does as Master, which RFC 9568 §6.4.3 calls Active.
+
+use std::time::Duration;
+
+use super::{Heard, Machine, Owning, Router, Turn};
+use crate::announce::Announcer;
+use crate::event::{Cause, Effect};
+use crate::units::{Priority, Time};
+
+impl Router {
+    pub(super) fn master_hears(&mut self, mut master: Owning, heard: Heard, turn: &mut Turn<'_>) {
+        let own = self.effective_priority();
+        let Heard { peer, .. } = heard;
+        let outranked =
+            peer.priority > own || (peer.priority == own && peer.address > self.spec.source);
+        if outranked {
+            // RFC 9568 §6.4.3: give in. The last word, said when the addresses are gone, makes the
+            // winner announce them once more, now that nobody contradicts.
+            turn.push(Effect::RemoveAddresses);
+            self.send(own, turn);
+            self.follow(Some(heard), Cause::Outranked(peer), turn);
+            return;
+        }
+        // RFC 9568 §6.4.3: say at once who is Master, to one who gives up and to one who errs.
+        self.send(own, turn);
+        master.advert_at = turn.now + self.spec.protocol.interval();
+        if peer.priority != Priority::RELEASE {
+            turn.announce(master.announcer.contested(turn.now, &self.spec.announce));
+        }
+        self.machine = Machine::Master(master);
+    }
+
+    /// RFC 9568 §6.4.3, Adver_Timer; and the timers that the RFC does not have.
+    pub(super) fn master_wakes(&mut self, mut master: Owning, turn: &mut Turn<'_>) {
+        self.renew_if_due(&mut master.renew_at, turn);
+        if master.advert_at <= turn.now {
+            self.send(self.effective_priority(), turn);
+            // On the beat while it is kept; after a delay, a full interval from now.
+            let interval = self.spec.protocol.interval();
+            let next = master.advert_at + interval;
+            master.advert_at = if next > turn.now {
+                next
+            } else {
+                turn.now + interval
+            };
+        }
+        turn.announce(master.announcer.poll(turn.now, &self.spec.announce));
+        self.machine = Machine::Master(master);
+    }
+
+    /// State and address are kept; one additional advert tells what is new.
+    pub(super) fn master_reloads(
+        &mut self,
+        mut master: Owning,
+        readdressed: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        turn.push(Effect::AddAddresses);
+        master.renew_at = self.next_renewal(turn);
+        if readdressed {
+            let (announcer, times) = Announcer::begin(turn.now, &self.spec.announce);
+            master.announcer = announcer;
+            turn.announce(times);
+        }
+        self.send(self.effective_priority(), turn);
+        master.advert_at = turn.now + self.spec.protocol.interval();
+        self.machine = Machine::Master(master);
+    }
+
+    /// Backup to Master (RFC 9568 §6.4.2).
+    pub(super) fn lead(&mut self, cause: Cause, turn: &mut Turn<'_>) {
+        let from = self.state();
+        self.own(turn);
+        self.tell(from, cause, turn);
+    }
+
+    /// Addresses first, then those who must know: nobody hears of us before we can answer.
+    pub(super) fn own(&mut self, turn: &mut Turn<'_>) {
+        let (announcer, times) = Announcer::begin(turn.now, &self.spec.announce);
+        turn.push(Effect::AddAddresses);
+        turn.announce(times);
+        self.send(self.effective_priority(), turn);
+        self.machine = Machine::Master(Owning {
+            advert_at: turn.now + self.spec.protocol.interval(),
+            renew_at: self.next_renewal(turn),
+            announcer,
+        });
+    }
+
+    pub(super) fn renew_if_due(&self, renew_at: &mut Option<Time>, turn: &mut Turn<'_>) {
+        if renew_at.is_some_and(|due| due <= turn.now) {
+            turn.push(Effect::RenewLease);
+            *renew_at = self.next_renewal(turn);
+        }
+    }
+
+    pub(super) fn next_renewal(&self, turn: &Turn<'_>) -> Option<Time> {
+        let lease = self.spec.lease?;
+        Some(turn.now + (lease / 4).min(Duration::from_millis(500)))
+    }
+}

@@ -1,0 +1,58 @@
+//! What a virtual router is told to be.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::announce::AnnouncePlan;
+use crate::packet::{Octets, Protocol};
+use crate::units::{Priority, Vrid};
+
+/// The configuration of one virtual router on one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// The virtual router identifier.
+    pub vrid: Vrid,
+    /// Version, interval, authentication.
+    pub protocol: Protocol,
+    /// The priority before tracks change it; [`Priority::OWNER`] is changed by no track.
+    pub priority: Priority,
+    /// Whether a Backup takes over from a Master of lower priority.
+    pub preempt: bool,
+    /// How long it hears such a Master before it does; zero: only as long as it must.
+    pub preempt_delay: Duration,
+    /// The node's own address: source of its adverts, and what breaks ties.
+    pub source: Ipv4Addr,
+    /// Who the adverts go to and come from.
+    pub transport: Transport,
+    /// The virtual addresses as they stand in the adverts.
+    pub addresses: Vec<Octets>,
+    /// What moves the priority.
+    pub tracks: Vec<Track>,
+    /// The lifetime that the addresses are added with; `None`: for ever.
+    pub lease: Option<Duration>,
+    /// How neighbours are told.
+    pub announce: AnnouncePlan,
+    /// How long after its start a router does not become Master.
+    pub startup_delay: Duration,
+    /// How many adverts may be missing before the Master counts as gone; 3 in the RFCs.
+    pub down_timer_adverts: u8,
+}
+
+/// Who the adverts go to and come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// Everyone on the link (RFC 9568 §5.1.1.2).
+    Multicast,
+    /// These, and nobody else.
+    Unicast(Vec<Ipv4Addr>),
+}
+
+/// Something that can fail and moves the priority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// By this name its results are reported.
+    pub name: String,
+    /// Above zero: added while it is up. Below zero: subtracted while it is down. Zero: the router
+    /// is in Fault while it is down.
+    pub weight: i16,
+}
