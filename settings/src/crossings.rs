@@ -1,0 +1,239 @@
+//! What is wrong between parts that are right each for itself: duplicates, and what has no effect.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
+
+use crate::item::Context;
+use crate::report::Position;
+use crate::router::{Track, TrackSubject};
+use crate::{RouteAction, Settings, VirtualRouter};
+
+/// Reports what contradicts itself.
+pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
+    check_routers(context, settings);
+    check_listeners(context, settings);
+    check_routes(context, settings);
+    check_servers(context, settings);
+}
+
+/// Reports what can be used but has no effect; for settings without errors, because what a broken
+/// part would have used is not known.
+pub(crate) fn warn(context: &Context<'_>, settings: &Settings) {
+    warn_unused(context, settings);
+    for router in &settings.virtual_routers {
+        for track in router.tracks.iter().filter(|track| *track.weight != 0) {
+            warn_weight(context, router, track);
+        }
+    }
+}
+
+/// Notes where each thing was first, and reports the second of a kind.
+struct Unique<'c, T> {
+    context: &'c Context<'c>,
+    first: HashMap<T, Position>,
+}
+
+impl<'c, T: Eq + Hash> Unique<'c, T> {
+    fn new(context: &'c Context<'c>) -> Self {
+        Self {
+            context,
+            first: HashMap::new(),
+        }
+    }
+
+    fn put(&mut self, thing: T, position: &Position, what: impl Display) {
+        match self.first.get(&thing) {
+            Some(first) => {
+                let advice = format!("the first is at line {} of {}", first.line(), first.file());
+                self.context
+                    .error(position, format!("{what} is there twice"), advice);
+            }
+            None => {
+                self.first.insert(thing, position.clone());
+            }
+        }
+    }
+}
+
+fn check_routers(context: &Context<'_>, settings: &Settings) {
+    let mut vrids = Unique::new(context);
+    let mut addresses = Unique::new(context);
+    for router in &settings.virtual_routers {
+        let (vrid, interface) = (*router.vrid, router.interface.as_str());
+        let what = format!("vrid {vrid} on interface {interface:?}");
+        vrids.put((interface, vrid), router.vrid.position(), what);
+        for address in &router.addresses {
+            let what = format!("the virtual address {}", address.address);
+            addresses.put(address.address, address.position(), what);
+            if let Some(node) = settings
+                .nodes
+                .iter()
+                .find(|node| *node.address == address.address)
+                && router.priority.get() != u8::MAX
+            {
+                let message = format!("{} is the address of node {:?}", address.address, node.name);
+                context.error(
+                    address.position(),
+                    message,
+                    "a virtual address belongs to no node",
+                );
+            }
+        }
+    }
+}
+
+fn check_listeners(context: &Context<'_>, settings: &Settings) {
+    let mut binds = Unique::new(context);
+    let listeners = settings
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.bind);
+    for bind in listeners.chain(&settings.admin.bind) {
+        binds.put(
+            *bind.value(),
+            bind.position(),
+            format_args!("the address {}", **bind),
+        );
+    }
+}
+
+fn check_routes(context: &Context<'_>, settings: &Settings) {
+    let mut routes = Unique::new(context);
+    for route in &settings.routes {
+        for listener in &route.listeners {
+            let what = format!("the path {:?} of listener {listener:?}", *route.path);
+            routes.put((listener, route.path.value()), route.path.position(), what);
+        }
+    }
+}
+
+fn check_servers(context: &Context<'_>, settings: &Settings) {
+    for upstream in &settings.upstreams {
+        let mut servers = Unique::new(context);
+        for server in &upstream.servers {
+            let address = &server.address;
+            let what = format!("server {} of upstream {:?}", **address, upstream.name);
+            servers.put(**address, address.position(), what);
+        }
+    }
+}
+
+fn warn_unused(context: &Context<'_>, settings: &Settings) {
+    let used = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<HashSet<_>>();
+    let routers = &settings.virtual_routers;
+    let tracks = routers.iter().flat_map(|router| &router.tracks);
+    let scripts = used(tracks.filter_map(script_of).collect());
+    let upstreams = used(settings.routes.iter().filter_map(upstream_of).collect());
+    let routes = settings.routes.iter();
+    let listeners = used(
+        routes
+            .flat_map(|route| &route.listeners)
+            .map(String::as_str)
+            .collect(),
+    );
+    let told = used(
+        (routers.iter().flat_map(|router| &router.notify))
+            .map(|name| name.as_str())
+            .chain(
+                settings
+                    .notify
+                    .iter()
+                    .filter(|sink| sink.hears_more())
+                    .map(|s| s.name.as_str()),
+            )
+            .collect(),
+    );
+    let sections = [
+        (
+            "scripts",
+            scripts,
+            "no virtual router tracks script",
+            "name it in track_scripts",
+        ),
+        (
+            "upstreams",
+            upstreams,
+            "no route leads to upstream",
+            "give a route upstream = ...",
+        ),
+        (
+            "listeners",
+            listeners,
+            "no route is for listener",
+            "every request there is answered 404",
+        ),
+        (
+            "notify",
+            told,
+            "nobody tells",
+            "name it in \"notify\" of a virtual router",
+        ),
+    ];
+    for (section, used, message, advice) in sections {
+        for name in context
+            .names(section)
+            .iter()
+            .filter(|name| !used.contains(*name))
+        {
+            let position = context.position_of_name(section, name);
+            context.warning(&position, format!("{message} {name:?}"), advice);
+        }
+    }
+}
+
+fn script_of(track: &Track) -> Option<&str> {
+    match &track.subject {
+        TrackSubject::Script(name) => Some(name),
+        TrackSubject::Interface(_) => None,
+    }
+}
+
+fn upstream_of(route: &crate::Route) -> Option<&str> {
+    match &route.action {
+        RouteAction::Upstream(name) => Some(name),
+        RouteAction::StatusPage | RouteAction::StubStatus => None,
+    }
+}
+
+/// A weight moves the addresses only when it is above the gap between the two best priorities:
+/// with 200 and 190 and a weight of 2, the failing node keeps 200 against 192.
+fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track) {
+    let mut ranked: Vec<_> = router
+        .priorities
+        .iter()
+        .map(|(name, base)| (base.get(), name))
+        .collect();
+    ranked.sort_by_key(|(base, _)| std::cmp::Reverse(*base));
+    let [(best, best_name), (next, next_name), ..] = ranked.as_slice() else {
+        return;
+    };
+    let subject = match &track.subject {
+        TrackSubject::Script(name) => format!("script {name:?}"),
+        TrackSubject::Interface(name) => format!("interface {:?}", **name),
+    };
+    let bonus: i16 = router.tracks.iter().map(|track| track.weight.max(0)).sum();
+    let failing = effective(*best, bonus - track.weight.abs());
+    let well = effective(*next, bonus);
+    if failing >= well {
+        let message = format!(
+            "weight {} of {subject} cannot move the addresses: with it ill, node {best_name:?} \
+             has priority {failing}, and node {next_name:?} has {well}",
+            *track.weight
+        );
+        let advice = "a weight must be above the gap of priorities; 0 makes the node Fault";
+        context.warning(track.weight.position(), message, advice);
+    } else if !router.preempt {
+        let message = format!("the weight of {subject} moves nothing while preempt = false");
+        let advice = "a Backup then takes over only from a Master that is gone; use weight 0";
+        context.warning(track.weight.position(), message, advice);
+    }
+}
+
+/// The priority that is sent: 255 never changes, and no other becomes 255 or 0.
+fn effective(base: u8, change: i16) -> i16 {
+    match base {
+        u8::MAX => i16::from(base),
+        base => (i16::from(base) + change).clamp(1, 254),
+    }
+}

@@ -1,0 +1,591 @@
+//! Reading one value of the merged tree: its type, its range, and the error when it has neither.
+//!
+//! A reader returns `None` after it has reported why. So every value is read, all errors are found
+//! at once, and a structure is built only when nothing was wrong in it. This module knows types;
+//! which keys there are is known by the modules of the sections.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use crate::layers::{Merged, TreePath, below, last_key};
+use crate::report::{Position, Report, Spanned};
+use crate::units;
+use crate::words::{near, quoted_list};
+
+/// Names, in octets: they stand in lines of logs, in metrics and on the status page.
+const NAME_OCTETS_MAX: usize = 64;
+
+/// What all readers share.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) merged: &'a Merged,
+    pub(crate) environment: &'a [(String, String)],
+    pub(crate) report: RefCell<Report>,
+}
+
+impl<'a> Context<'a> {
+    /// The tree as a whole.
+    pub(crate) fn root(&'a self) -> Item<'a> {
+        Item {
+            context: self,
+            value: &self.merged.root,
+            path: String::new(),
+        }
+    }
+
+    /// The names that a section defines, `[section.NAME]`, in the order of the file.
+    pub(crate) fn names(&'a self, section: &str) -> Vec<String> {
+        let section = match &self.merged.root.kind {
+            ValueKind::Table(root) => root.get(section).map(|value| (section, value)),
+            _ => None,
+        };
+        let Some((
+            section,
+            Value {
+                kind: ValueKind::Table(table),
+                ..
+            },
+        )) = section
+        else {
+            return Vec::new();
+        };
+        let path = below("", section);
+        let mut names: Vec<String> = table.keys().cloned().collect();
+        names.sort_by_cached_key(|name| self.order(&below(&path, name)));
+        names
+    }
+
+    /// Where `[section.NAME]` stands.
+    pub(crate) fn position_of_name(&self, section: &str, name: &str) -> Position {
+        self.merged.key_position(&below(&below("", section), name))
+    }
+
+    /// Sorts paths as they were read.
+    fn order(&self, path: &str) -> (usize, usize, usize, TreePath) {
+        let position = self.merged.key_position(path);
+        let file = self
+            .merged
+            .texts
+            .iter()
+            .position(|text| text.name == position.file());
+        (
+            file.unwrap_or(usize::MAX),
+            position.line(),
+            position.column(),
+            path.to_owned(),
+        )
+    }
+
+    pub(crate) fn error(&self, position: &Position, message: String, advice: impl Into<String>) {
+        self.report.borrow_mut().push(position, message, advice);
+    }
+
+    pub(crate) fn warning(&self, position: &Position, message: String, advice: impl Into<String>) {
+        self.report.borrow_mut().warn(position, message, advice);
+    }
+}
+
+/// One value, where it stands, and how to complain about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Item<'a> {
+    context: &'a Context<'a>,
+    value: &'a Value,
+    path: TreePath,
+}
+
+impl<'a> Item<'a> {
+    pub(crate) const fn context(&self) -> &'a Context<'a> {
+        self.context
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        self.context.merged.value_position(&self.path)
+    }
+
+    pub(crate) fn key_position(&self) -> Position {
+        self.context.merged.key_position(&self.path)
+    }
+
+    /// The key of the value; of an entry of a list, the key of the list.
+    pub(crate) fn key(&self) -> &str {
+        let mut path = self.path.as_str();
+        while last_key(path).bytes().all(|octet| octet.is_ascii_digit()) && !path.is_empty() {
+            path = &path[..path.len() - last_key(path).len() - 1];
+        }
+        last_key(path)
+    }
+
+    pub(crate) fn spanned<T>(&self, value: T) -> Spanned<T> {
+        Spanned::new(value, self.position())
+    }
+
+    /// Reports that the value is wrong.
+    pub(crate) fn error<T>(
+        &self,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Option<T> {
+        self.context.error(&self.position(), message.into(), advice);
+        None
+    }
+
+    pub(crate) fn warning(&self, message: impl Into<String>, advice: impl Into<String>) {
+        self.context
+            .warning(&self.position(), message.into(), advice);
+    }
+
+    /// Reports that the value is not what it must be.
+    pub(crate) fn not<T>(&self, expected: impl Display, got: impl Display) -> Option<T> {
+        self.error(
+            format!("{:?} must be {expected}, not {got}", self.key()),
+            "",
+        )
+    }
+
+    fn wrong_type<T>(&self, expected: &str, example: &str) -> Option<T> {
+        let got = match &self.value.kind {
+            ValueKind::Nil => "a date or time",
+            ValueKind::Boolean(_) => "a boolean",
+            ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => {
+                "a number"
+            }
+            ValueKind::Float(_) => "a number with a fraction",
+            ValueKind::String(_) => "a string",
+            ValueKind::Table(_) => "a table",
+            ValueKind::Array(_) => "a list",
+        };
+        let advice = if example.is_empty() {
+            String::new()
+        } else {
+            format!("write it as {example}")
+        };
+        self.error(
+            format!("{:?} must be {expected}, not {got}", self.key()),
+            advice,
+        )
+    }
+
+    pub(crate) const fn is_table(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Table(_))
+    }
+
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Array(_))
+    }
+
+    pub(crate) const fn is_string(&self) -> bool {
+        matches!(self.value.kind, ValueKind::String(_))
+    }
+
+    pub(crate) const fn is_boolean(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Boolean(_))
+    }
+
+    pub(crate) const fn is_number(&self) -> bool {
+        matches!(self.value.kind, ValueKind::I64(_))
+    }
+
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value.kind {
+            ValueKind::Boolean(boolean) => Some(boolean),
+            _ => self.wrong_type("true or false", ""),
+        }
+    }
+
+    /// A whole number from `min` to `max`.
+    pub(crate) fn number<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
+        let ValueKind::I64(number) = self.value.kind else {
+            return self.wrong_type("a whole number", "");
+        };
+        match T::try_from(number) {
+            Ok(value) if range.contains(&value) => Some(value),
+            _ => {
+                let (min, max) = (range.start(), range.end());
+                self.not(format_args!("a whole number from {min} to {max}"), number)
+            }
+        }
+    }
+
+    /// A string, given as such or as `{ file = "/path" }` or `{ env = "NAME" }`.
+    pub(crate) fn string(&self) -> Option<String> {
+        match &self.value.kind {
+            ValueKind::String(string) => Some(string.clone()),
+            ValueKind::Table(_) => self.secret(),
+            ValueKind::I64(_) | ValueKind::Boolean(_) => {
+                match self.context.merged.environment_value(&self.path) {
+                    Some(text) => Some(text.to_owned()),
+                    None => self.wrong_type("a string", "\"...\", in quotes"),
+                }
+            }
+            _ => self.wrong_type("a string", "\"...\", in quotes"),
+        }
+    }
+
+    /// A string that is kept elsewhere. One line end at the end of a file does not belong to it.
+    fn secret(&self) -> Option<String> {
+        let mut table = self.table()?;
+        let file = table.maybe("file", Item::absolute_path);
+        let variable = table.maybe("env", Item::string);
+        table.finish();
+        match (file?, variable?) {
+            (Some(path), None) => match std::fs::read_to_string(&*path) {
+                Ok(content) => {
+                    let content = content.strip_suffix('\n').unwrap_or(&content);
+                    Some(content.strip_suffix('\r').unwrap_or(content).to_owned())
+                }
+                Err(error) => {
+                    let message = format!("{} cannot be read: {error}", path.display());
+                    self.context.error(path.position(), message, "");
+                    None
+                }
+            },
+            (None, Some(variable)) => {
+                let found = self
+                    .context
+                    .environment
+                    .iter()
+                    .find(|(name, _)| *name == variable);
+                match found {
+                    Some((_, value)) => Some(value.clone()),
+                    None => self.error(
+                        format!("the environment variable {variable:?} is not set"),
+                        "",
+                    ),
+                }
+            }
+            _ => self.error(
+                format!(
+                    "{:?} must be a string, or a table with either \"file\" or \"env\"",
+                    self.key()
+                ),
+                "",
+            ),
+        }
+    }
+
+    /// A string that is not empty.
+    pub(crate) fn filled_string(&self) -> Option<String> {
+        let string = self.string()?;
+        if string.is_empty() {
+            return self.error(format!("{:?} must not be empty", self.key()), "");
+        }
+        Some(string)
+    }
+
+    /// A string on one line that is not empty: it stands in headers, log lines and datagrams.
+    pub(crate) fn line(&self) -> Option<String> {
+        let string = self.filled_string()?;
+        if string.chars().any(char::is_control) {
+            return self.error(
+                format!("{:?} must not have control characters", self.key()),
+                "",
+            );
+        }
+        Some(string)
+    }
+
+    /// One of the words given, and what it means.
+    pub(crate) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        if !self.is_string() && !self.is_table() {
+            return self.wrong_type(&format!("one of {}", quoted_list(&known)), "");
+        }
+        let given = self.string()?;
+        match words.iter().find(|(word, _)| *word == given) {
+            Some((_, meaning)) => Some(*meaning),
+            None => {
+                let expected = match known.as_slice() {
+                    [one] => format!("{one:?}"),
+                    _ => format!("one of {}", quoted_list(&known)),
+                };
+                let message = format!("{:?} must be {expected}, not {given:?}", self.key());
+                self.error(message, near(&given, &known).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The name of something that `section` defines.
+    pub(crate) fn reference(&self, section: &str, what: &str) -> Option<Spanned<String>> {
+        let name = self.string()?;
+        let known = self.context.names(section);
+        if known.contains(&name) {
+            return Some(self.spanned(name));
+        }
+        let advice = near(&name, &known).unwrap_or_else(|| match known.as_slice() {
+            [] => format!("define it as [{section}.{name}]"),
+            known => format!("there are {}", quoted_list(known)),
+        });
+        self.error(format!("there is no {what} {name:?}"), advice)
+    }
+
+    /// A span of time within a range, such as "100ms".
+    pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        if !self.is_string() && !self.is_table() {
+            return self.wrong_type("a duration", "\"1s\": a number with ms, s, m, h or d");
+        }
+        let text = self.string()?;
+        let Some(duration) = units::parse_duration(&text) else {
+            return self.error(
+                format!("{:?} must be a duration, not {text:?}", self.key()),
+                "write a whole number with ms, s, m, h or d, such as \"1s\"",
+            );
+        };
+        if !range.contains(&duration) {
+            let (min, max) = (range.start(), range.end());
+            let (min, max) = (units::show_duration(*min), units::show_duration(*max));
+            return self.not(format_args!("from {min} to {max}"), text);
+        }
+        Some(duration)
+    }
+
+    /// A number of octets within a range, such as "64KiB".
+    pub(crate) fn size(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let text = match &self.value.kind {
+            ValueKind::I64(0) => "0".to_owned(),
+            ValueKind::String(_) | ValueKind::Table(_) => self.string()?,
+            _ => return self.wrong_type("a size", "\"64KiB\": a number with B, KiB, MiB or GiB"),
+        };
+        let Some(size) = units::parse_size(&text) else {
+            return self.error(
+                format!("{:?} must be a size, not {text:?}", self.key()),
+                "write a whole number with B, KiB, MiB or GiB, such as \"64KiB\"",
+            );
+        };
+        if !range.contains(&size) {
+            let (min, max) = (
+                units::show_size(*range.start()),
+                units::show_size(*range.end()),
+            );
+            return self.not(format_args!("from {min} to {max}"), text);
+        }
+        Some(size)
+    }
+
+    /// A path from the root of the file system.
+    pub(crate) fn absolute_path(&self) -> Option<Spanned<PathBuf>> {
+        let text = self.line()?;
+        let path = PathBuf::from(&text);
+        if !path.is_absolute() {
+            return self.error(
+                format!("{:?} must be an absolute path, not {text:?}", self.key()),
+                "paths begin with \"/\": where a program is started must not matter",
+            );
+        }
+        Some(self.spanned(path))
+    }
+
+    /// A program with its arguments; the program by its absolute path.
+    pub(crate) fn command(&self) -> Option<Spanned<Vec<String>>> {
+        if self.is_string() {
+            let message = format!("{:?} must be a list, not a string", self.key());
+            return self.error(
+                message,
+                "write program and arguments as [\"/path/program\", \"argument\"]",
+            );
+        }
+        let words = self.list(Item::string)?;
+        let Some(program) = words.first() else {
+            return self.error(format!("{:?} must not be empty", self.key()), "");
+        };
+        if !program.starts_with('/') {
+            return self.error(
+                format!("the program {program:?} must be given by its absolute path"),
+                "no shell and no search path is used; see `command -v`",
+            );
+        }
+        if words.iter().any(|word| word.contains('\0')) {
+            return self.error(format!("{:?} must not have NUL characters", self.key()), "");
+        }
+        Some(self.spanned(words))
+    }
+
+    /// A list, each entry read by `read`.
+    pub(crate) fn list<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let ValueKind::Array(values) = &self.value.kind else {
+            return self.wrong_type("a list", "[...]");
+        };
+        // All entries are read before any failure ends it, so that all errors are shown.
+        let entries: Vec<Option<T>> = (values.iter().enumerate())
+            .map(|(index, value)| {
+                let path = below(&self.path, &index.to_string());
+                read(&Item {
+                    context: self.context,
+                    value,
+                    path,
+                })
+            })
+            .collect();
+        entries.into_iter().collect()
+    }
+
+    /// A list of tables, such as `[[routes]]`; what could not be read is left out, as in `named`.
+    pub(crate) fn readable<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let entries = self.list(|item| Some(read(item)))?;
+        Some(entries.into_iter().flatten().collect())
+    }
+
+    /// A list with at least one entry.
+    pub(crate) fn filled_list<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let entries = self.list(read)?;
+        if entries.is_empty() {
+            return self.error(format!("{:?} must not be empty", self.key()), "");
+        }
+        Some(entries)
+    }
+
+    /// A table whose keys are known.
+    pub(crate) fn table(&self) -> Option<Table<'a>> {
+        if !self.is_table() {
+            return self.wrong_type("a table", "{ ... }");
+        }
+        Some(Table {
+            item: self.clone(),
+            known: Vec::new(),
+        })
+    }
+
+    /// A table whose keys are chosen by the user, in the order in which they stand.
+    pub(crate) fn entries(&self) -> Option<Vec<(String, Item<'a>)>> {
+        let ValueKind::Table(table) = &self.value.kind else {
+            return self.wrong_type("a table", "{ ... }");
+        };
+        let mut entries: Vec<(String, Item<'a>)> = (table.iter())
+            .map(|(key, value)| {
+                let path = below(&self.path, key);
+                (
+                    key.clone(),
+                    Item {
+                        context: self.context,
+                        value,
+                        path,
+                    },
+                )
+            })
+            .collect();
+        entries.sort_by_cached_key(|(_, item)| self.context.order(&item.path));
+        Some(entries)
+    }
+
+    /// The tables of a section `[section.NAME]`, names checked, each read by `read`. What could not
+    /// be read is left out: it is in the report, and what is around it can still be checked.
+    pub(crate) fn named<T>(&self, read: impl Fn(&str, Table<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let mut all = Vec::new();
+        for (name, item) in self.entries()? {
+            let good_name = item.check_name(&name);
+            let read = item.table().and_then(|table| read(&name, table));
+            all.extend(good_name.and(read));
+        }
+        Some(all)
+    }
+
+    fn check_name(&self, name: &str) -> Option<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if name.is_empty() || name.len() > NAME_OCTETS_MAX || !name.chars().all(plain) {
+            let message = format!("{name:?} cannot be a name");
+            let advice = "names have 1 to 64 letters, digits, \"_\", \"-\" and \".\"";
+            self.context.error(&self.key_position(), message, advice);
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// A table, and which of its keys were asked for.
+#[derive(Debug)]
+pub(crate) struct Table<'a> {
+    item: Item<'a>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    /// The table as a value.
+    pub(crate) const fn item(&self) -> &Item<'a> {
+        &self.item
+    }
+
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<Item<'a>> {
+        self.known.push(key);
+        let ValueKind::Table(table) = &self.item.value.kind else {
+            return None;
+        };
+        let value = table.get(key)?;
+        let path = below(&self.item.path, key);
+        Some(Item {
+            context: self.item.context,
+            value,
+            path,
+        })
+    }
+
+    /// A key that must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Item<'a>) -> Option<T>,
+    ) -> Option<T> {
+        match self.get(key) {
+            Some(item) => read(&item),
+            None => self
+                .item
+                .error(format!("{key:?} is missing"), format!("add {key} = ...")),
+        }
+    }
+
+    /// A key that may be left out.
+    pub(crate) fn maybe<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Item<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.get(key) {
+            Some(item) => read(&item).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// A key with a default.
+    pub(crate) fn or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Item<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.maybe(key, read).map(|value| value.unwrap_or(default))
+    }
+
+    /// A table within the table; where it is left out, as if it were empty.
+    pub(crate) fn or_empty<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(Table<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.or(key, default, |item| item.table().and_then(read))
+    }
+
+    /// Reports the keys that nobody asked for. Called when all known ones were.
+    pub(crate) fn finish(self) {
+        let Some(entries) = self.item.entries() else {
+            return;
+        };
+        for (key, item) in entries {
+            if self.known.contains(&key.as_str()) {
+                continue;
+            }
+            let advice = near(&key, &self.known)
+                .unwrap_or_else(|| format!("the keys here are {}", quoted_list(&self.known)));
+            let position = item.key_position();
+            self.item
+                .context
+                .error(&position, format!("unknown key {key:?}"), advice);
+        }
+    }
+}

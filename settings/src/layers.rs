@@ -1,0 +1,598 @@
+//! Where values come from: the file, `conf.d`, the node's override, the environment; and how the
+//! later goes over the earlier.
+//!
+//! Merging is the `config` crate's: tables merge, everything else replaces. As its values know no
+//! line, the places of all values are kept beside them, by path. This module knows the names of
+//! the sections and nothing else of what the keys mean.
+
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::{Config, ConfigError, Map, Value, ValueKind};
+use toml::de::{DeTable, DeValue};
+
+use crate::Source;
+use crate::report::{Position, Report, Text};
+use crate::words::{near, quoted_list};
+
+/// The sections that a file may have.
+const SECTIONS: &[&str] = &[
+    "cluster",
+    "nodes",
+    "global",
+    "virtual_routers",
+    "scripts",
+    "proxy",
+    "listeners",
+    "routes",
+    "upstreams",
+    "notify",
+    "admin",
+];
+
+/// What a file may be long, in octets. Far above what people write; a wrong path given as `-c`
+/// (a disk, a log) ends here.
+const FILE_OCTETS_MAX: u64 = 1 << 20;
+/// Keys below keys below keys. TOML's reader limits brackets itself, but not dotted keys.
+const DEPTH_MAX: usize = 32;
+/// Errors of syntax that are shown for one file: the later ones tend to follow from the first.
+const SYNTAX_ERRORS_MAX: usize = 3;
+/// The prefix of environment variables that override values.
+const ENVIRONMENT_PREFIX: &str = "EVENKEEL__";
+/// What the environment is called in positions.
+const ENVIRONMENT: &str = "the environment";
+
+/// The path of a value in the tree: keys and indices, each behind the separator.
+pub(crate) type TreePath = String;
+
+/// Cannot be typed in a TOML key without an escape, so that paths stay unambiguous.
+const SEPARATOR: char = '\u{1f}';
+
+/// The path of `key` below `path`.
+pub(crate) fn below(path: &str, key: &str) -> TreePath {
+    format!("{path}{SEPARATOR}{key}")
+}
+
+/// The last key of a path.
+pub(crate) fn last_key(path: &str) -> &str {
+    path.rsplit(SEPARATOR).next().unwrap_or(path)
+}
+
+/// Where one key and its value stand.
+#[derive(Clone, Debug)]
+struct Place {
+    text: Arc<Text>,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug, Default)]
+struct Places(HashMap<TreePath, Place>);
+
+impl Places {
+    /// The place of a path, or of the nearest table around it that has one.
+    fn find(&self, path: &str) -> Option<&Place> {
+        let mut path = path;
+        loop {
+            if let Some(place) = self.0.get(path) {
+                return Some(place);
+            }
+            path = &path[..path.rfind(SEPARATOR)?];
+        }
+    }
+
+    /// A table stays where it was opened first; everything else is where it was set last.
+    fn put(&mut self, path: TreePath, place: Place, is_table: bool) {
+        if is_table {
+            self.0.entry(path).or_insert(place);
+        } else {
+            self.0.insert(path, place);
+        }
+    }
+
+    /// Makes what stands below `from` stand below the root as well.
+    fn copy_to_root(&mut self, from: &str) {
+        let copies: Vec<(TreePath, Place)> = (self.0.iter())
+            .filter_map(|(path, place)| {
+                let rest = path.strip_prefix(from)?;
+                rest.starts_with(SEPARATOR)
+                    .then(|| (rest.to_owned(), place.clone()))
+            })
+            .collect();
+        self.0.extend(copies);
+    }
+}
+
+/// All layers in one tree.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    /// The tree; always a table.
+    pub(crate) root: Value,
+    places: Places,
+    /// What was read, in order, the main file first.
+    pub(crate) texts: Vec<Arc<Text>>,
+}
+
+impl Merged {
+    /// Where the value at `path` stands.
+    pub(crate) fn value_position(&self, path: &str) -> Position {
+        self.position(path, |place| place.value.clone())
+    }
+
+    /// Where the key at the end of `path` stands.
+    pub(crate) fn key_position(&self, path: &str) -> Position {
+        self.position(path, |place| place.key.clone())
+    }
+
+    fn position(&self, path: &str, range: impl Fn(&Place) -> Range<usize>) -> Position {
+        match (self.places.find(path), self.texts.first()) {
+            (Some(place), _) => Position::of_range(Arc::clone(&place.text), range(place)),
+            (None, Some(file)) => Position::whole(Arc::clone(file)),
+            (None, None) => Position::whole(environment_text(String::new())),
+        }
+    }
+
+    /// The text as written of a value that one environment variable gave; variables have no
+    /// quotes, so a number there may be meant as a string.
+    pub(crate) fn environment_value(&self, path: &str) -> Option<&str> {
+        let place = self.places.0.get(path)?;
+        (place.text.name == ENVIRONMENT).then(|| place.text.content.get(place.value.clone()))?
+    }
+}
+
+/// A layer as the `config` crate wants it.
+#[derive(Clone, Debug)]
+struct Layer(Map<String, Value>);
+
+impl config::Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Reads and merges all layers. What is wrong goes into the report; `None` when it is such that
+/// reading on would only add noise (a file that is missing or is not TOML).
+pub(crate) fn read(source: &Source, report: &mut Report) -> Option<Merged> {
+    let mut reading = Reading {
+        report,
+        texts: Vec::new(),
+        places: Places::default(),
+    };
+    let root = reading.read_all(source)?;
+    let Reading { texts, places, .. } = reading;
+    Some(Merged {
+        root,
+        places,
+        texts,
+    })
+}
+
+/// What is at hand while layers are read.
+struct Reading<'a> {
+    report: &'a mut Report,
+    texts: Vec<Arc<Text>>,
+    places: Places,
+}
+
+impl Reading<'_> {
+    fn read_all(&mut self, source: &Source) -> Option<Value> {
+        let mut layers = Vec::new();
+        let mut routes = Vec::new();
+        let mut readable = true;
+        for path in self.files_of(&source.file)? {
+            match self.read_file(&path, &mut routes) {
+                Some(layer) => layers.push(layer),
+                None => readable = false,
+            }
+        }
+        if !readable {
+            return None;
+        }
+        let root = self.merge(layers)?;
+        let root = self.with_override(root, &source.node)?;
+        self.with_environment(root, &source.environment)
+    }
+
+    fn merge(&mut self, layers: Vec<Layer>) -> Option<Value> {
+        let builder = layers
+            .into_iter()
+            .fold(Config::builder(), |builder, layer| {
+                builder.add_source(layer)
+            });
+        match builder.build() {
+            Ok(config) => Some(config.cache),
+            Err(error) => {
+                let text = self.texts.first().cloned();
+                let text = text.unwrap_or_else(|| environment_text(String::new()));
+                self.report
+                    .push(&Position::whole(text), error.to_string(), "");
+                None
+            }
+        }
+    }
+
+    /// The file, then `conf.d/*.toml` beside it in name order.
+    fn files_of(&mut self, file: &Path) -> Option<Vec<PathBuf>> {
+        let mut files = vec![file.to_owned()];
+        let folder = file.with_file_name("conf.d");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(files),
+            Err(error) => {
+                self.unreadable(&folder, &error);
+                return None;
+            }
+        };
+        let mut more: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .collect();
+        more.sort();
+        files.extend(more);
+        Some(files)
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &dyn std::fmt::Display) {
+        let text = Text {
+            name: path.display().to_string(),
+            content: String::new(),
+        };
+        let position = Position::whole(Arc::new(text));
+        self.report
+            .push(&position, format!("cannot be read: {error}"), "");
+    }
+
+    fn read_file(&mut self, path: &Path, routes: &mut Vec<Value>) -> Option<Layer> {
+        let content = match read_text(path) {
+            Ok(content) => content,
+            Err(error) => {
+                self.unreadable(path, &error);
+                return None;
+            }
+        };
+        let text = Arc::new(Text {
+            name: path.display().to_string(),
+            content,
+        });
+        self.texts.push(Arc::clone(&text));
+        if let Some(range) = too_deep(&text.content) {
+            let position = Position::of_range(Arc::clone(&text), range);
+            self.report
+                .push(&position, "this key has too many parts", "");
+            return None;
+        }
+        let (table, errors) = DeTable::parse_recoverable(&text.content);
+        for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
+            let range = error.span().unwrap_or(0..0);
+            let position = Position::of_range(Arc::clone(&text), range);
+            self.report
+                .push(&position, format!("not TOML: {}", error.message()), "");
+        }
+        if !errors.is_empty() {
+            return None;
+        }
+        let mut layer = self.sections(&text, table.get_ref(), routes.len());
+        // Routes of all files stand in one list; whatever else is a list replaces.
+        if let Some(Value {
+            kind: ValueKind::Array(more),
+            ..
+        }) = layer.get_mut("routes")
+        {
+            routes.append(more);
+            more.clone_from(routes);
+        }
+        Some(Layer(layer))
+    }
+
+    fn sections(
+        &mut self,
+        text: &Arc<Text>,
+        table: &DeTable<'_>,
+        routes_before: usize,
+    ) -> Map<String, Value> {
+        let mut sections = Map::new();
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let place = Place {
+                text: Arc::clone(text),
+                key: key.span(),
+                value: value.span(),
+            };
+            if !SECTIONS.contains(&name) {
+                let position = Position::of_range(Arc::clone(text), key.span());
+                self.unknown_section(&position, name);
+                continue;
+            }
+            let first_index = if name == "routes" { routes_before } else { 0 };
+            let kind = self.convert(text, value.get_ref(), &below("", name), first_index);
+            let is_table = matches!(kind, ValueKind::Table(_));
+            self.places.put(below("", name), place, is_table);
+            sections.insert(name.to_owned(), Value::new(None, kind));
+        }
+        sections
+    }
+
+    fn unknown_section(&mut self, position: &Position, name: &str) {
+        let advice = near(name, SECTIONS)
+            .unwrap_or_else(|| format!("the sections are {}", quoted_list(SECTIONS)));
+        self.report
+            .push(position, format!("unknown section {name:?}"), advice);
+    }
+
+    /// Converts a value and notes the places of what is below it. `first_index` is what the first
+    /// entry is counted as, when the value is a list that will stand behind another.
+    fn convert(
+        &mut self,
+        text: &Arc<Text>,
+        value: &DeValue<'_>,
+        path: &str,
+        first_index: usize,
+    ) -> ValueKind {
+        match value {
+            DeValue::String(string) => ValueKind::String(string.to_string()),
+            DeValue::Boolean(boolean) => ValueKind::Boolean(*boolean),
+            DeValue::Integer(integer) => {
+                match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                    Ok(integer) => ValueKind::I64(integer),
+                    // Out of every range there is: the reader of the key says so.
+                    Err(_) => ValueKind::I64(i64::MAX),
+                }
+            }
+            DeValue::Float(float) => ValueKind::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+            // No key takes a date; as nothing, it is refused with the type that the key takes.
+            DeValue::Datetime(_) => ValueKind::Nil,
+            DeValue::Array(array) => {
+                let mut values = Vec::with_capacity(array.len());
+                for (index, entry) in (first_index..).zip(array.iter()) {
+                    let path = below(path, &index.to_string());
+                    let place = Place {
+                        text: Arc::clone(text),
+                        key: entry.span(),
+                        value: entry.span(),
+                    };
+                    let kind = self.convert(text, entry.get_ref(), &path, 0);
+                    self.places.put(path, place, false);
+                    values.push(Value::new(None, kind));
+                }
+                ValueKind::Array(values)
+            }
+            DeValue::Table(table) => {
+                let mut values = Map::new();
+                for (key, entry) in table {
+                    let path = below(path, key.get_ref());
+                    let place = Place {
+                        text: Arc::clone(text),
+                        key: key.span(),
+                        value: entry.span(),
+                    };
+                    let kind = self.convert(text, entry.get_ref(), &path, 0);
+                    self.places
+                        .put(path, place, matches!(kind, ValueKind::Table(_)));
+                    values.insert(key.get_ref().to_string(), Value::new(None, kind));
+                }
+                ValueKind::Table(values)
+            }
+        }
+    }
+
+    /// Puts `[nodes.NAME.override]` of this node over everything.
+    fn with_override(&mut self, root: Value, node: &str) -> Option<Value> {
+        let path = ["nodes", node, "override"];
+        let Some(ValueKind::Table(over)) = path
+            .iter()
+            .try_fold(&root, |value, key| child(value, key))
+            .map(|value| value.kind.clone())
+        else {
+            return Some(root); // Absent, or not a table, which the reader of [nodes] reports.
+        };
+        let path = path
+            .iter()
+            .fold(String::new(), |path, key| below(&path, key));
+        let mut known = Map::new();
+        for (name, value) in over {
+            if SECTIONS.contains(&name.as_str()) {
+                known.insert(name, value);
+                continue;
+            }
+            let place = self.places.find(&below(&path, &name)).cloned();
+            if let Some(place) = place {
+                self.unknown_section(&Position::of_range(place.text, place.key), &name);
+            }
+        }
+        self.places.copy_to_root(&path);
+        let ValueKind::Table(table) = root.kind else {
+            return Some(root);
+        };
+        self.merge(vec![Layer(table), Layer(known)])
+    }
+
+    /// Puts `EVENKEEL__SECTION__KEY=value` over everything.
+    fn with_environment(&mut self, root: Value, environment: &[(String, String)]) -> Option<Value> {
+        let mut variables: Vec<&(String, String)> = environment
+            .iter()
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+            .collect();
+        variables.sort();
+        let mut root = root;
+        for (name, value) in variables {
+            let Some(layer) = self.environment_layer(&root, name, value) else {
+                continue;
+            };
+            let ValueKind::Table(table) = root.kind else {
+                return Some(root);
+            };
+            root = self.merge(vec![Layer(table), layer])?;
+        }
+        Some(root)
+    }
+
+    fn environment_layer(&mut self, root: &Value, name: &str, value: &str) -> Option<Layer> {
+        let text = environment_text(format!("{name}={value}"));
+        self.texts.push(Arc::clone(&text));
+        let place = Place {
+            text: Arc::clone(&text),
+            key: 0..name.len(),
+            value: name.len() + 1..text.content.len(),
+        };
+        let position = Position::of_range(Arc::clone(&text), place.key.clone());
+        let words: Vec<&str> = name.strip_prefix(ENVIRONMENT_PREFIX)?.split("__").collect();
+        if words.len() < 2 || words.len() > DEPTH_MAX || words.iter().any(|word| word.is_empty()) {
+            self.report.push(
+                &position,
+                "this variable names no value",
+                "its name has the form EVENKEEL__SECTION__KEY",
+            );
+            return None;
+        }
+        let keys = keys_of_words(root, &words);
+        let section = keys.first()?;
+        if !SECTIONS.contains(&section.as_str()) {
+            self.unknown_section(&position, section);
+            return None;
+        }
+        let inside_list = (1..keys.len()).any(|count| {
+            let value = keys[..count]
+                .iter()
+                .try_fold(root, |value, key| child(value, key));
+            matches!(
+                value,
+                Some(Value {
+                    kind: ValueKind::Array(_),
+                    ..
+                })
+            )
+        });
+        if inside_list {
+            self.report.push(
+                &position,
+                "one entry of a list cannot be overridden",
+                "set the list as a whole, written as in TOML",
+            );
+            return None;
+        }
+        let path = keys
+            .iter()
+            .fold(String::new(), |path, key| below(&path, key));
+        let kind = match DeValue::parse(value) {
+            Ok(parsed) => match self.convert_in_place(&place, parsed.get_ref(), &path) {
+                ValueKind::Nil | ValueKind::Float(_) => ValueKind::String(value.to_owned()),
+                kind => kind,
+            },
+            Err(_) => ValueKind::String(value.to_owned()),
+        };
+        self.places.put(path, place, false);
+        let leaf = Value::new(None, kind);
+        let tree = keys.into_iter().rev().fold(leaf, |value, key| {
+            Value::new(None, ValueKind::Table(Map::from([(key, value)])))
+        });
+        match tree.kind {
+            ValueKind::Table(table) => Some(Layer(table)),
+            _ => None,
+        }
+    }
+
+    /// Converts the value of a variable; everything in it stands at the variable as a whole.
+    fn convert_in_place(&mut self, place: &Place, value: &DeValue<'_>, path: &str) -> ValueKind {
+        let mut inner = Reading {
+            report: self.report,
+            texts: Vec::new(),
+            places: Places::default(),
+        };
+        let kind = inner.convert(&place.text, value, path, 0);
+        let paths: Vec<TreePath> = inner.places.0.into_keys().collect();
+        self.places
+            .0
+            .extend(paths.into_iter().map(|path| (path, place.clone())));
+        kind
+    }
+}
+
+/// The keys that the words of a variable's name mean: an existing key that differs in case or has
+/// `-` where shells allow only `_`, else the word in lower case.
+fn keys_of_words(root: &Value, words: &[&str]) -> Vec<String> {
+    let plain = |word: &str| word.to_ascii_lowercase().replace('-', "_");
+    let mut level = Some(root);
+    let mut keys = Vec::with_capacity(words.len());
+    for word in words {
+        let existing = match level.map(|value| &value.kind) {
+            Some(ValueKind::Table(table)) => {
+                let mut same = table.keys().filter(|key| plain(key) == plain(word));
+                same.clone()
+                    .find(|key| key == word)
+                    .or_else(|| same.next())
+                    .cloned()
+            }
+            _ => None,
+        };
+        let key = existing.unwrap_or_else(|| word.to_ascii_lowercase());
+        level = level.and_then(|value| child(value, &key));
+        keys.push(key);
+    }
+    keys
+}
+
+fn child<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match &value.kind {
+        ValueKind::Table(table) => table.get(key),
+        _ => None,
+    }
+}
+
+fn environment_text(content: String) -> Arc<Text> {
+    Arc::new(Text {
+        name: ENVIRONMENT.to_owned(),
+        content,
+    })
+}
+
+/// The text of a file, or why there is none.
+fn read_text(path: &Path) -> Result<String, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > FILE_OCTETS_MAX {
+        return Err(format!("it is longer than {FILE_OCTETS_MAX} octets"));
+    }
+    let octets = fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(octets).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..good).unwrap_or_default();
+        let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
+        format!("line {line} is not UTF-8")
+    })
+}
+
+/// Where a dotted key stands that has more parts than any key of ours, if one does. The reader of
+/// TOML makes a table of each part and would exhaust the stack on a hostile file.
+fn too_deep(content: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    for line in content.split_inclusive('\n') {
+        let mut dots = 0;
+        let mut after_dot = false;
+        for c in line.chars() {
+            match c {
+                '#' => break,
+                '.' if after_dot => dots = 0, // An ellipsis in a string is no key.
+                '.' => dots += 1,
+                ' ' | '\t' | '"' | '\'' | '-' | '_' => continue,
+                c if c.is_alphanumeric() => {}
+                _ => dots = 0,
+            }
+            after_dot = c == '.';
+            if dots > DEPTH_MAX {
+                return Some(start..start + line.trim_end().len());
+            }
+        }
+        start += line.len();
+    }
+    None
+}

@@ -1,0 +1,310 @@
+//! What is wrong with a configuration, and where: positions, findings, and how they are shown.
+//!
+//! This module knows nothing of TOML or of keys; callers outside this crate use it to report what
+//! only the running system can tell (an address in use, an interface that does not exist).
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// A text that values come from: a file, or one environment variable written as `NAME=value`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// What it is called in messages: a path, or "the environment".
+    pub(crate) name: String,
+    /// All of it.
+    pub(crate) content: String,
+}
+
+/// A place in a text that the configuration was read from. Cheap to clone; keeps its text alive.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Position {
+    text: Arc<Text>,
+    /// From 1; 0 means the text as a whole.
+    line: usize,
+    /// From 1, in characters.
+    column: usize,
+    /// In characters, within the line; at least 1.
+    width: usize,
+}
+
+impl Position {
+    /// The text as a whole, for what has no line: a file that cannot be read.
+    pub(crate) fn whole(text: Arc<Text>) -> Self {
+        Self {
+            text,
+            line: 0,
+            column: 0,
+            width: 0,
+        }
+    }
+
+    /// The place of a range of octets. A range that spans lines is cut at the end of its first.
+    pub(crate) fn of_range(text: Arc<Text>, range: Range<usize>) -> Self {
+        let before = text.content.get(..range.start).unwrap_or(&text.content);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        let marked = text.content.get(range).unwrap_or("");
+        let width = marked
+            .lines()
+            .next()
+            .unwrap_or("")
+            .trim_end()
+            .chars()
+            .count()
+            .max(1);
+        Self {
+            text,
+            line,
+            column,
+            width,
+        }
+    }
+
+    /// The path of the file, or "the environment".
+    pub fn file(&self) -> &str {
+        &self.text.name
+    }
+
+    /// The line, from 1; 0 when the file as a whole is meant.
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column in characters, from 1; 0 when the file as a whole is meant.
+    pub const fn column(&self) -> usize {
+        self.column
+    }
+
+    /// The line itself, without its end; empty when the file as a whole is meant.
+    pub fn line_text(&self) -> &str {
+        let index = self.line.checked_sub(1);
+        index
+            .and_then(|index| self.text.content.lines().nth(index))
+            .unwrap_or("")
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(self.file()),
+            line => write!(f, "{}:{}:{}", self.file(), line, self.column),
+        }
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A value and where it was written, so that a later finding about it can point there. Two are
+/// equal when their values are, wherever they stand: moving a line is no change.
+#[derive(Clone, Debug)]
+pub struct Spanned<T> {
+    value: T,
+    position: Position,
+}
+
+impl<T> Spanned<T> {
+    pub(crate) const fn new(value: T, position: Position) -> Self {
+        Self { value, position }
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Where the value is written; for a default, the table that leaves it out, or the file.
+    pub const fn position(&self) -> &Position {
+        &self.position
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
+
+/// Whether a finding forbids the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The configuration cannot be used.
+    Error,
+    /// It can be used, but probably does not do what is meant.
+    Warning,
+}
+
+/// One thing that is wrong. `Display` shows it in the way of compilers: what, where, the line, and
+/// what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it forbids the configuration.
+    pub level: Level,
+    /// Where.
+    pub position: Position,
+    /// What is wrong, a phrase without a full stop.
+    pub message: String,
+    /// What to do about it, a phrase without a full stop; may be empty.
+    pub advice: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        };
+        writeln!(f, "{level}: {}", self.message)?;
+        if self.position.line == 0 {
+            writeln!(f, "  --> {}", self.position)?;
+            if self.advice.is_empty() {
+                return Ok(());
+            }
+            return writeln!(f, "   = {}", self.advice);
+        }
+        self.fmt_line(f)
+    }
+}
+
+impl Finding {
+    /// The line of the text with the marks below it.
+    fn fmt_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position {
+            line,
+            column,
+            width,
+            ..
+        } = self.position;
+        let number = line.to_string();
+        let gutter = " ".repeat(number.len());
+        let shown = self.position.line_text();
+        // Tabs are kept, so that the marks stand below what they mark at any tab width.
+        let blank: String = shown
+            .chars()
+            .take(column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let marks = "^".repeat(width);
+        writeln!(f, "{gutter} --> {}", self.position)?;
+        writeln!(f, "{gutter} |")?;
+        writeln!(f, "{number} | {shown}")?;
+        writeln!(
+            f,
+            "{}",
+            format!("{gutter} | {blank}{marks} {}", self.advice).trim_end()
+        )
+    }
+}
+
+/// Everything that was found, in the order of files and lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// An empty report.
+    pub const fn new() -> Self {
+        Self {
+            findings: Vec::new(),
+        }
+    }
+
+    /// Adds an error: what is wrong at `position`, and what to do about it (may be empty).
+    pub fn push(
+        &mut self,
+        position: &Position,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.add(Level::Error, position, message.into(), advice.into());
+    }
+
+    /// Adds a warning.
+    pub fn warn(
+        &mut self,
+        position: &Position,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.add(Level::Warning, position, message.into(), advice.into());
+    }
+
+    fn add(&mut self, level: Level, position: &Position, message: String, advice: String) {
+        let finding = Finding {
+            level,
+            position: position.clone(),
+            message,
+            advice,
+        };
+        // A value that several entries share (a default, a name) is reported once.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Whether an error was found.
+    pub fn has_errors(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.level == Level::Error)
+    }
+
+    /// What was found.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// What was found, for keeping.
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
+    /// Sorts by position, the files in the order in which they were read.
+    pub(crate) fn sort(&mut self, files: &[Arc<Text>]) {
+        self.findings.sort_by_key(|finding| {
+            let text = &finding.position.text;
+            let file = files.iter().position(|file| Arc::ptr_eq(file, text));
+            (
+                file.unwrap_or(files.len()),
+                finding.position.line,
+                finding.position.column,
+            )
+        });
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.findings.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Report {}

@@ -1,0 +1,318 @@
+//! `[upstreams.NAME]`: groups of servers, how they are chosen, checked and asked.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::{NonZeroU8, NonZeroU16};
+use std::time::Duration;
+
+use crate::item::{Item, Table};
+use crate::proxy::{path, socket_address, step_time};
+use crate::report::Spanned;
+use crate::script::{check_time, run_length};
+
+/// A string that is not shown in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A group of servers that serve the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name.
+    pub name: String,
+    /// At least one, each once.
+    pub servers: Vec<Server>,
+    /// Default: round robin.
+    pub balance: Balance,
+    /// How servers are checked. Default: only by the requests they get.
+    pub check: Option<Check>,
+    /// Connections kept for later requests.
+    pub keep_alive: KeepAlive,
+    /// How long a server may take.
+    pub timeouts: UpstreamTimeouts,
+    /// What happens when a server fails.
+    pub retries: Retries,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its address; names are not looked up.
+    pub address: Spanned<SocketAddr>,
+    /// Its share of the requests, 1 to 1000. Default: 1.
+    pub weight: NonZeroU16,
+    /// Failures within `fail_timeout` after which it is left alone for as long; 0: never.
+    /// Default: 1.
+    pub max_fails: u16,
+    /// 1 ms to 1 d. Default: 10 s.
+    pub fail_timeout: Duration,
+}
+
+/// How a server is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+}
+
+/// How servers are checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two beginnings, 10 ms to 1 h. Default: 2 s.
+    pub interval: Duration,
+    /// Until an answer counts as missing, 10 ms to 1 h. Default: the interval.
+    pub timeout: Duration,
+    /// Failures in a row that bring a server down. Default: 3.
+    pub fall: NonZeroU16,
+    /// Successes in a row that bring it up. Default: 2.
+    pub rise: NonZeroU16,
+}
+
+/// What a check asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Whether a connection can be made.
+    Tcp,
+    /// Whether a GET is answered as expected.
+    Http {
+        /// The path, with a query where one is given.
+        path: String,
+        /// The Host field. Default: the server's address, as `None`.
+        host: Option<String>,
+        /// Lowest and highest status that is well, both included. Default: 200 and 399.
+        status: (u16, u16),
+    },
+}
+
+/// Connections to servers that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// How many idle ones each worker keeps; 0: none. Default: 256.
+    pub idle: u32,
+    /// How long one may be idle, 1 ms to 1 d. Default: 50 s.
+    pub timeout: Duration,
+}
+
+/// How long a server may take; each 1 ms to 1 d.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// Until a connection stands. Default: 3 s.
+    pub connect: Duration,
+    /// Between two reads of a response. Default: 60 s.
+    pub read: Duration,
+    /// Between two writes of a request. Default: 60 s.
+    pub send: Duration,
+}
+
+/// What happens when a server fails before it has got the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How many servers are asked at most, the first included; 1 to 16. Default: 2.
+    pub tries: NonZeroU8,
+}
+
+const DEFAULT_KEEP_ALIVE: KeepAlive = KeepAlive {
+    idle: 256,
+    timeout: Duration::from_secs(50),
+};
+
+const DEFAULT_TIMEOUTS: UpstreamTimeouts = UpstreamTimeouts {
+    connect: Duration::from_secs(3),
+    read: Duration::from_secs(60),
+    send: Duration::from_secs(60),
+};
+
+const DEFAULT_RETRIES: Retries = Retries {
+    tries: NonZeroU8::MIN.saturating_add(1),
+};
+
+const ROUND_ROBIN: &[(&str, Balance)] = &[("round_robin", Balance::RoundRobin)];
+
+impl Upstream {
+    pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
+        let servers = table.required("servers", |item| item.filled_list(Server::read));
+        let balance = table.or("balance", Balance::RoundRobin, |item| {
+            item.one_of(ROUND_ROBIN)
+        });
+        let check = table.maybe("check", |item| item.table().and_then(Check::read));
+        let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
+        let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
+        let retries = table.or_empty("retries", DEFAULT_RETRIES, Retries::read);
+        table.finish();
+        Some(Self {
+            name: name.to_owned(),
+            servers: servers?,
+            balance: balance?,
+            check: check?,
+            keep_alive: keep_alive?,
+            timeouts: timeouts?,
+            retries: retries?,
+        })
+    }
+}
+
+impl Server {
+    fn read(item: &Item<'_>) -> Option<Self> {
+        if item.is_string() {
+            let advice = "write it as { address = \"192.168.0.201:80\" }";
+            return item.error("a server must be a table, not a string", advice);
+        }
+        let mut table = item.table()?;
+        let address = table.required("address", |item| {
+            let address = socket_address(item)?;
+            if address.ip().is_unspecified() {
+                return item.error(format!("{} is no server's address", address.ip()), "");
+            }
+            Some(address)
+        });
+        let weight = table.or("weight", NonZeroU16::MIN, |item| {
+            NonZeroU16::new(item.number(1..=1_000)?)
+        });
+        let max_fails = table.or("max_fails", 1, |item| item.number(0..=u16::MAX));
+        let fail_timeout = table.or("fail_timeout", Duration::from_secs(10), step_time);
+        table.finish();
+        Some(Self {
+            address: address?,
+            weight: weight?,
+            max_fails: max_fails?,
+            fail_timeout: fail_timeout?,
+        })
+    }
+}
+
+impl Check {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let probe = Probe::read(&mut table);
+        let interval = table.or("interval", Duration::from_secs(2), check_time);
+        let timeout = table.maybe("timeout", check_time);
+        let fall = table.or("fall", NonZeroU16::MIN.saturating_add(2), run_length);
+        let rise = table.or("rise", NonZeroU16::MIN.saturating_add(1), run_length);
+        table.finish();
+        let interval = interval?;
+        Some(Self {
+            probe: probe?,
+            interval,
+            timeout: timeout?.unwrap_or(interval),
+            fall: fall?,
+            rise: rise?,
+        })
+    }
+}
+
+impl Probe {
+    fn read(table: &mut Table<'_>) -> Option<Self> {
+        let http = table.maybe("http", request_target);
+        let tcp = table.or("tcp", false, Item::boolean);
+        let host = table.maybe("host", host_field);
+        let status = table.maybe("status", status_range);
+        let (http, tcp, host, status) = (http?, tcp?, host?, status?);
+        match (http, tcp) {
+            (Some(path), false) => Some(Self::Http {
+                path,
+                host,
+                status: status.unwrap_or((200, 399)),
+            }),
+            (None, true) if host.is_some() || status.is_some() => table
+                .item()
+                .error("\"host\" and \"status\" are for HTTP checks", ""),
+            (None, true) => Some(Self::Tcp),
+            _ => table.item().error(
+                "a check is either HTTP or TCP",
+                "give either http = \"/path\" or tcp = true",
+            ),
+        }
+    }
+}
+
+/// A path with an optional query.
+fn request_target(item: &Item<'_>) -> Option<String> {
+    let target = item.string()?;
+    let Some((_, query)) = target.split_once('?') else {
+        return path(item).map(|path| path.value().clone());
+    };
+    if !target.starts_with('/') || !query.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        return item.error(format!("{target:?} is no path"), "write it as \"/healthz\"");
+    }
+    Some(target)
+}
+
+fn host_field(item: &Item<'_>) -> Option<String> {
+    let host = item.line()?;
+    if !host
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c))
+    {
+        return item.error(
+            format!("{host:?} is no host"),
+            "write it as \"www.example.org\"",
+        );
+    }
+    Some(host)
+}
+
+/// 200, "200" or "200-399".
+fn status_range(item: &Item<'_>) -> Option<(u16, u16)> {
+    const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
+    if item.is_number() {
+        let status = item.number(STATUSES)?;
+        return Some((status, status));
+    }
+    let text = item.string()?;
+    let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last))
+            if first <= last && STATUSES.contains(&first) && STATUSES.contains(&last) =>
+        {
+            Some((first, last))
+        }
+        _ => item.error(
+            format!("{text:?} is no range of statuses"),
+            "write it as \"200-399\" or 200, within 100 to 599",
+        ),
+    }
+}
+
+impl KeepAlive {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let idle = table.or("idle", DEFAULT_KEEP_ALIVE.idle, |item| {
+            item.number(0..=65_535)
+        });
+        let timeout = table.or("timeout", DEFAULT_KEEP_ALIVE.timeout, step_time);
+        table.finish();
+        Some(Self {
+            idle: idle?,
+            timeout: timeout?,
+        })
+    }
+}
+
+impl UpstreamTimeouts {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let connect = table.or("connect", DEFAULT_TIMEOUTS.connect, step_time);
+        let read = table.or("read", DEFAULT_TIMEOUTS.read, step_time);
+        let send = table.or("send", DEFAULT_TIMEOUTS.send, step_time);
+        table.finish();
+        Some(Self {
+            connect: connect?,
+            read: read?,
+            send: send?,
+        })
+    }
+}
+
+impl Retries {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let tries = table.or("tries", DEFAULT_RETRIES.tries, |item| {
+            NonZeroU8::new(item.number(1..=16)?)
+        });
+        table.finish();
+        Some(Self { tries: tries? })
+    }
+}
