@@ -1,0 +1,328 @@
+//! One question to one server.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use core_http1::{FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
+use ipc::check::{Probe, ServerCheck};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Octets of an answer that are read at most, interim answers included.
+const ANSWER_MAX: usize = 32 * 1024;
+
+const LIMITS: Limits = Limits {
+    head_bytes: 16 * 1024,
+    fields: FIELDS_MAX,
+};
+
+/// What a well server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The connection stands.
+    Connected,
+    /// The status is one of those that are well.
+    Status(u16),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("connected"),
+            Self::Status(status) => write!(f, "status {status}"),
+        }
+    }
+}
+
+/// Why a server is not well: always the server's or the network's fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{}", phrase(.0))]
+    Io(#[from] io::Error),
+    #[error("timed out after {0:?}")]
+    TimedOut(Duration),
+    #[error("connection closed without an answer")]
+    Closed,
+    #[error("answer is no HTTP: {0}")]
+    NotHttp(#[from] Fault),
+    #[error("status {0}")]
+    Status(u16),
+}
+
+/// The commonest failures in few words, without the error's number.
+fn phrase(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset".into(),
+        io::ErrorKind::HostUnreachable => "no route to host".into(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".into(),
+        io::ErrorKind::TimedOut => "connection timed out".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Asks `server` once, within its timeout.
+///
+/// # Errors
+/// Everything but the wanted answer in time.
+pub(crate) async fn probe(server: &ServerCheck) -> Result<Answer, Failure> {
+    let asked = async {
+        let stream = TcpStream::connect(server.address).await?;
+        match &server.probe {
+            Probe::Tcp => Ok(Answer::Connected),
+            Probe::Http {
+                path,
+                host,
+                statuses,
+            } => {
+                let request = request(path, host.as_deref(), server.address);
+                let status = ask(stream, request.as_bytes()).await?;
+                let well = statuses
+                    .iter()
+                    .any(|&(low, high)| (low..=high).contains(&status));
+                if well {
+                    Ok(Answer::Status(status))
+                } else {
+                    Err(Failure::Status(status))
+                }
+            }
+        }
+    };
+    tokio::time::timeout(server.timeout, asked)
+        .await
+        .unwrap_or(Err(Failure::TimedOut(server.timeout)))
+}
+
+fn request(path: &str, host: Option<&str>, address: SocketAddr) -> String {
+    let address = address.to_string();
+    let host = host.unwrap_or(&address);
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: evenkeel-check\r\nAccept: */*\r\n\
+         Connection: close\r\n\r\n"
+    )
+}
+
+/// The status of the final answer. Its body is not read.
+async fn ask(mut stream: TcpStream, request: &[u8]) -> Result<u16, Failure> {
+    stream.write_all(request).await?;
+    let mut head = Vec::with_capacity(1024);
+    let mut read = 0;
+    loop {
+        let count = stream.read_buf(&mut head).await?;
+        read += count;
+        while let Some((len, status)) = parse(&head)? {
+            if status >= 200 {
+                return Ok(status);
+            }
+            head.drain(..len);
+        }
+        if count == 0 {
+            return Err(Failure::Closed);
+        }
+        if read >= ANSWER_MAX {
+            return Err(Fault::HeadTooLarge.into());
+        }
+    }
+}
+
+/// Length and status of the head at the front of `bytes`; `None` when more octets are needed.
+fn parse(bytes: &[u8]) -> Result<Option<(usize, u16)>, Fault> {
+    // Who speaks another protocol may never send the empty line that ends a head.
+    if !bytes.iter().zip(b"HTTP/").all(|(have, want)| have == want) {
+        return Err(Fault::StartLine);
+    }
+    let mut slots = field_slots();
+    let head = ResponseHead::parse(bytes, &LIMITS, false, &mut slots)?;
+    Ok(head.map(|head| (head.len, head.status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// How a server treats the one connection that it gets.
+    enum Server {
+        /// Nobody listens.
+        Refuses,
+        /// Reads, answers these octets and leaves the connection open.
+        Answers(&'static str),
+        /// Reads, answers these octets one by one and closes.
+        Trickles(&'static str),
+        /// Reads and closes.
+        Closes,
+        /// Reads for ever.
+        Hangs,
+    }
+
+    /// Serves one connection; what the client sent.
+    async fn serve(listener: TcpListener, server: Server) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut request).await.unwrap() == 0 {
+                break;
+            }
+        }
+        match server {
+            Server::Answers(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+            Server::Trickles(text) => {
+                for byte in text.bytes() {
+                    stream.write_all(&[byte]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                return String::from_utf8(request).unwrap();
+            }
+            Server::Closes => return String::from_utf8(request).unwrap(),
+            Server::Refuses | Server::Hangs => {}
+        }
+        let mut rest = Vec::new();
+        // ends with an error where the probe closes before it has read everything
+        let _ = stream.read_to_end(&mut rest).await;
+        String::from_utf8(request).unwrap()
+    }
+
+    fn http() -> Probe {
+        Probe::Http {
+            path: "/healthz".into(),
+            host: None,
+            statuses: vec![(200, 399), (404, 404)],
+        }
+    }
+
+    async fn run(probe_kind: Probe, server: Server) -> (String, Option<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let check = ServerCheck {
+            upstream: "app".into(),
+            address: listener.local_addr().unwrap(),
+            probe: probe_kind,
+            interval: Duration::from_secs(2),
+            timeout: match server {
+                Server::Hangs => Duration::from_millis(50),
+                _ => Duration::from_secs(20),
+            },
+            rise: 2,
+            fall: 3,
+        };
+        let (result, sent) = if matches!(server, Server::Refuses) {
+            drop(listener);
+            (probe(&check).await, None)
+        } else {
+            let (result, sent) = tokio::join!(probe(&check), serve(listener, server));
+            (result, Some(sent))
+        };
+        let text = match result {
+            Ok(answer) => format!("up: {answer}"),
+            Err(failure) => format!("down: {failure}"),
+        };
+        (text, sent)
+    }
+
+    #[actix_rt::test]
+    async fn verdicts_on_real_connections() {
+        use Server::{Answers, Closes, Hangs, Refuses, Trickles};
+        let cases = [
+            (Probe::Tcp, Refuses, "down: connection refused"),
+            (Probe::Tcp, Closes, "up: connected"),
+            (http(), Refuses, "down: connection refused"),
+            (http(), Hangs, "down: timed out after 50ms"),
+            (http(), Closes, "down: connection closed without an answer"),
+            (
+                http(),
+                Answers("HTTP/1.1 200 OK\r\n\r\nbody"),
+                "up: status 200",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.0 204 No Content\r\n\r\n"),
+                "up: status 204",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.1 404 Not Found\r\n\r\n"),
+                "up: status 404",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.1 403 Forbidden\r\n\r\n"),
+                "down: status 403",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 9\r\n\r\n"),
+                "down: status 500",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 503 No\r\n\r\n"),
+                "down: status 503",
+            ),
+            (
+                http(),
+                Trickles("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+                "up: status 200",
+            ),
+            (
+                http(),
+                Trickles("HTTP/1.1 200 OK\r\nContent-Le"),
+                "down: connection closed without an answer",
+            ),
+            (
+                http(),
+                Answers("SSH-2.0-OpenSSH_9.2p1\r\n"),
+                "down: answer is no HTTP: malformed start line",
+            ),
+            (
+                http(),
+                Answers("HTTP/1.1 OK\r\n\r\n"),
+                "down: answer is no HTTP: malformed header field",
+            ),
+        ];
+        for (number, (probe, server, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(run(probe, server).await.0, expected, "case {number}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn the_request_is_a_plain_one() {
+        let (_, sent) = run(http(), Server::Closes).await;
+        let sent = sent.unwrap();
+        let host = sent
+            .split("Host: ")
+            .nth(1)
+            .unwrap()
+            .split("\r\n")
+            .next()
+            .unwrap();
+        assert!(host.starts_with("127.0.0.1:"), "{host}");
+        let expected = format!(
+            "GET /healthz HTTP/1.1\r\nHost: {host}\r\nUser-Agent: evenkeel-check\r\n\
+             Accept: */*\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn a_configured_host_is_asked_for() {
+        let address = "192.0.2.1:8080".parse().unwrap();
+        let request = request("/", Some("app.example.org"), address);
+        assert!(
+            request.contains("\r\nHost: app.example.org\r\n"),
+            "{request}"
+        );
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let endless: &'static str = Box::leak(
+            "HTTP/1.1 100 Continue\r\n\r\n"
+                .repeat(ANSWER_MAX / 20)
+                .into_boxed_str(),
+        );
+        let (verdict, _) = run(http(), Server::Answers(endless)).await;
+        assert_eq!(verdict, "down: answer is no HTTP: head too large");
+    }
+}
