@@ -1,12 +1,16 @@
 //! The operating system: sockets, processes, privileges, network interfaces. The only crate with
 //! `unsafe` and the only one that calls nix, socket2, pnet and rtnetlink. It decides nothing.
 
+pub mod accept;
 pub mod clock;
 pub mod counters;
+pub mod daemon;
 pub mod directory;
 pub mod listen;
 pub mod memfd;
+pub mod netns;
 pub mod privilege;
 pub mod process;
 pub mod seqpacket;
+pub mod topology;
 pub mod watch;
