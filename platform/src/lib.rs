@@ -2,15 +2,23 @@
 //! `unsafe` and the only one that calls nix, socket2, pnet and rtnetlink. It decides nothing.
 
 pub mod accept;
+pub mod addresses;
+pub mod announce;
 pub mod clock;
 pub mod counters;
 pub mod daemon;
 pub mod directory;
+pub mod interfaces;
+pub mod isolate;
 pub mod listen;
 pub mod memfd;
 pub mod netns;
 pub mod privilege;
 pub mod process;
 pub mod seqpacket;
+pub mod terminal;
 pub mod topology;
+pub mod vrrp_socket;
 pub mod watch;
+
+mod route_socket;
