@@ -172,3 +172,40 @@ pub enum FromProxy {
         cut: u32,
     },
 }
+
+/// What a worker counts in its block of the shared counters (the descriptor that comes with its
+/// welcome): the index of each counter. Those in
+/// [`Counter::STATES`] say how many connections are in which state and are cleared when the worker
+/// ends; the others only grow and outlive it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Counter {
+    /// Connections accepted.
+    Accepted = 0,
+    /// Connections served.
+    Handled = 1,
+    /// Requests.
+    Requests = 2,
+    /// Open connections.
+    Active = 3,
+    /// Connections whose request head is being read.
+    Reading = 4,
+    /// Connections that are being answered.
+    Writing = 5,
+    /// Idle keep-alive connections.
+    Waiting = 6,
+    /// Requests that were sent to another server because the first one failed.
+    Retries = 7,
+    /// Lines of access logs that were dropped because the disk was too slow.
+    LogLinesLost = 8,
+}
+
+impl Counter {
+    /// Those that fall to zero when a worker ends.
+    pub const STATES: [Self; 4] = [Self::Active, Self::Reading, Self::Writing, Self::Waiting];
+
+    /// Its place in a block.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
