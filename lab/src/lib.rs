@@ -1,1 +1,40 @@
-//! End-to-end tests in network namespaces with the real peers.
+//! End-to-end tests in network namespaces with the real peers: the harness.
+//!
+//! A scenario builds a [`Lan`] of hosts, starts real programs on them ([`Node`], [`Keepalived`],
+//! [`HttpStub`], [`SmtpServer`]), does to them what the world does to machines, and looks from
+//! outside: [`Capture`] at the wire, [`AddressWatch`] at the kernel's addresses, [`Load`] at what a
+//! client gets. None of these instruments shares code with the product.
+//!
+//! It is not a library for others: what goes wrong here fails the test with a panic that says what
+//! was waited for or which command answered what.
+
+mod address_watch;
+mod capture;
+mod http_stub;
+mod keepalived;
+mod lan;
+mod load;
+mod moment;
+mod node;
+mod pair;
+mod process;
+mod smtp;
+mod tool;
+
+pub use address_watch::AddressWatch;
+pub use capture::{Advert, Capture, Recording};
+pub use http_stub::{Answer, HttpStub, Request};
+pub use keepalived::{Keepalived, KeepalivedSetup, Transport};
+pub use lan::{Host, Lan};
+pub use load::{Connections, Load, LoadReport, Outcome, Sample};
+pub use moment::Moment;
+pub use node::{Node, Titled};
+pub use pair::{Pair, pair_configuration};
+pub use process::{Running, Signal, signal};
+pub use smtp::{Mail, SmtpServer};
+pub use tool::{run, succeeds, wait_until};
+
+/// The article's virtual address.
+pub const VIP: &str = "192.168.0.105";
+/// The article's virtual router.
+pub const ROUTER: &str = "YN_API_GATEWAY";

@@ -12,7 +12,6 @@ pub mod interfaces;
 pub mod isolate;
 pub mod listen;
 pub mod memfd;
-pub mod netns;
 pub mod privilege;
 pub mod process;
 pub mod seqpacket;

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -80,6 +81,16 @@ impl Namespace {
     pub fn of_this_thread() -> io::Result<Self> {
         Ok(Self {
             descriptor: File::open(OF_THIS_THREAD)?.into(),
+        })
+    }
+
+    /// The one that a file names, such as those that `ip netns` keeps below `/run/netns`.
+    ///
+    /// # Errors
+    /// Those of open(2). That the file is of something else shows when it is entered.
+    pub fn open(handle: &Path) -> io::Result<Self> {
+        Ok(Self {
+            descriptor: File::open(handle)?.into(),
         })
     }
 

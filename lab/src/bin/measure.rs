@@ -1,0 +1,3 @@
+//! Measures what the tests only bound, and prints it as a table.
+
+fn main() {}
