@@ -69,7 +69,7 @@ pub(crate) fn unicast_address(item: &Item<'_>) -> Option<Spanned<Ipv4Addr>> {
             ""
         };
         return item.error(
-            format!("{:?} must be an IPv4 address, not {text:?}", item.key()),
+            format!("{} must be an IPv4 address, not {text:?}", item.name()),
             advice,
         );
     };
@@ -86,21 +86,18 @@ pub(crate) const fn is_unicast(address: Ipv4Addr) -> bool {
 
 /// This node among all.
 pub(crate) fn this_node(context: &Context<'_>, nodes: &[Node], name: &str) -> Option<Node> {
-    if let Some(node) = nodes.iter().find(|node| node.name == name) {
-        return Some(node.clone());
+    let names = context.names("nodes");
+    if names.iter().any(|known| known == name) {
+        // Where it is not among those that could be read, that has been reported.
+        return nodes.iter().find(|node| node.name == name).cloned();
     }
-    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
-    let known = match names.as_slice() {
-        [] => "no node".to_owned(),
-        names => quoted_list(names),
-    };
     let advice = near(name, &names).map_or_else(
         || "give its name with --node or EVENKEEL_NODE, or add it".to_owned(),
         |near| format!("{near} give it with --node or EVENKEEL_NODE"),
     );
-    let position = context.root().table()?.get("nodes")?.key_position();
+    let known = quoted_list(&names);
     let message = format!("this node is called {name:?}, but [nodes] has {known}");
-    context.error(&position, message, advice);
+    context.error(&context.position_of_section("nodes"), message, advice);
     None
 }
 

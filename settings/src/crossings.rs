@@ -11,6 +11,7 @@ use crate::{RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
 pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
+    check_nodes(context, settings);
     check_routers(context, settings);
     check_listeners(context, settings);
     check_routes(context, settings);
@@ -53,6 +54,18 @@ impl<'c, T: Eq + Hash> Unique<'c, T> {
                 self.first.insert(thing, position.clone());
             }
         }
+    }
+}
+
+fn check_nodes(context: &Context<'_>, settings: &Settings) {
+    let mut addresses = Unique::new(context);
+    for node in &settings.nodes {
+        let address = &node.address;
+        addresses.put(
+            **address,
+            address.position(),
+            format_args!("the address {}", **address),
+        );
     }
 }
 

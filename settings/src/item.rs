@@ -4,7 +4,9 @@
 //! at once, and a structure is built only when nothing was wrong in it. This module knows types;
 //! which keys there are is known by the modules of the sections.
 
-use std::cell::RefCell;
+mod context;
+mod table;
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -12,83 +14,16 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
-use crate::layers::{Merged, TreePath, below, last_key};
-use crate::report::{Position, Report, Spanned};
+use crate::layers::{TreePath, below, last_key};
+use crate::report::{Position, Spanned};
 use crate::units;
 use crate::words::{near, quoted_list};
 
+pub(crate) use context::Context;
+pub(crate) use table::Table;
+
 /// Names, in octets: they stand in lines of logs, in metrics and on the status page.
 const NAME_OCTETS_MAX: usize = 64;
-
-/// What all readers share.
-#[derive(Debug)]
-pub(crate) struct Context<'a> {
-    pub(crate) merged: &'a Merged,
-    pub(crate) environment: &'a [(String, String)],
-    pub(crate) report: RefCell<Report>,
-}
-
-impl<'a> Context<'a> {
-    /// The tree as a whole.
-    pub(crate) fn root(&'a self) -> Item<'a> {
-        Item {
-            context: self,
-            value: &self.merged.root,
-            path: String::new(),
-        }
-    }
-
-    /// The names that a section defines, `[section.NAME]`, in the order of the file.
-    pub(crate) fn names(&'a self, section: &str) -> Vec<String> {
-        let section = match &self.merged.root.kind {
-            ValueKind::Table(root) => root.get(section).map(|value| (section, value)),
-            _ => None,
-        };
-        let Some((
-            section,
-            Value {
-                kind: ValueKind::Table(table),
-                ..
-            },
-        )) = section
-        else {
-            return Vec::new();
-        };
-        let path = below("", section);
-        let mut names: Vec<String> = table.keys().cloned().collect();
-        names.sort_by_cached_key(|name| self.order(&below(&path, name)));
-        names
-    }
-
-    /// Where `[section.NAME]` stands.
-    pub(crate) fn position_of_name(&self, section: &str, name: &str) -> Position {
-        self.merged.key_position(&below(&below("", section), name))
-    }
-
-    /// Sorts paths as they were read.
-    fn order(&self, path: &str) -> (usize, usize, usize, TreePath) {
-        let position = self.merged.key_position(path);
-        let file = self
-            .merged
-            .texts
-            .iter()
-            .position(|text| text.name == position.file());
-        (
-            file.unwrap_or(usize::MAX),
-            position.line(),
-            position.column(),
-            path.to_owned(),
-        )
-    }
-
-    pub(crate) fn error(&self, position: &Position, message: String, advice: impl Into<String>) {
-        self.report.borrow_mut().push(position, message, advice);
-    }
-
-    pub(crate) fn warning(&self, position: &Position, message: String, advice: impl Into<String>) {
-        self.report.borrow_mut().warn(position, message, advice);
-    }
-}
 
 /// One value, where it stands, and how to complain about it.
 #[derive(Clone, Debug)]
@@ -111,13 +46,14 @@ impl<'a> Item<'a> {
         self.context.merged.key_position(&self.path)
     }
 
-    /// The key of the value; of an entry of a list, the key of the list.
-    pub(crate) fn key(&self) -> &str {
-        let mut path = self.path.as_str();
-        while last_key(path).bytes().all(|octet| octet.is_ascii_digit()) && !path.is_empty() {
-            path = &path[..path.len() - last_key(path).len() - 1];
+    /// What messages call the value: its key, or "an entry of" the list.
+    pub(crate) fn name(&self) -> String {
+        let key = last_key(&self.path);
+        if !key.is_empty() && key.bytes().all(|octet| octet.is_ascii_digit()) {
+            let list = &self.path[..self.path.len() - key.len() - 1];
+            return format!("an entry of {:?}", last_key(list));
         }
-        last_key(path)
+        format!("{key:?}")
     }
 
     pub(crate) fn spanned<T>(&self, value: T) -> Spanned<T> {
@@ -141,10 +77,7 @@ impl<'a> Item<'a> {
 
     /// Reports that the value is not what it must be.
     pub(crate) fn not<T>(&self, expected: impl Display, got: impl Display) -> Option<T> {
-        self.error(
-            format!("{:?} must be {expected}, not {got}", self.key()),
-            "",
-        )
+        self.error(format!("{} must be {expected}, not {got}", self.name()), "")
     }
 
     fn wrong_type<T>(&self, expected: &str, example: &str) -> Option<T> {
@@ -165,7 +98,7 @@ impl<'a> Item<'a> {
             format!("write it as {example}")
         };
         self.error(
-            format!("{:?} must be {expected}, not {got}", self.key()),
+            format!("{} must be {expected}, not {got}", self.name()),
             advice,
         )
     }
@@ -263,8 +196,8 @@ impl<'a> Item<'a> {
             }
             _ => self.error(
                 format!(
-                    "{:?} must be a string, or a table with either \"file\" or \"env\"",
-                    self.key()
+                    "{} must be a string, or a table with either \"file\" or \"env\"",
+                    self.name()
                 ),
                 "",
             ),
@@ -275,7 +208,7 @@ impl<'a> Item<'a> {
     pub(crate) fn filled_string(&self) -> Option<String> {
         let string = self.string()?;
         if string.is_empty() {
-            return self.error(format!("{:?} must not be empty", self.key()), "");
+            return self.error(format!("{} must not be empty", self.name()), "");
         }
         Some(string)
     }
@@ -285,7 +218,7 @@ impl<'a> Item<'a> {
         let string = self.filled_string()?;
         if string.chars().any(char::is_control) {
             return self.error(
-                format!("{:?} must not have control characters", self.key()),
+                format!("{} must not have control characters", self.name()),
                 "",
             );
         }
@@ -306,7 +239,7 @@ impl<'a> Item<'a> {
                     [one] => format!("{one:?}"),
                     _ => format!("one of {}", quoted_list(&known)),
                 };
-                let message = format!("{:?} must be {expected}, not {given:?}", self.key());
+                let message = format!("{} must be {expected}, not {given:?}", self.name());
                 self.error(message, near(&given, &known).unwrap_or_default())
             }
         }
@@ -334,7 +267,7 @@ impl<'a> Item<'a> {
         let text = self.string()?;
         let Some(duration) = units::parse_duration(&text) else {
             return self.error(
-                format!("{:?} must be a duration, not {text:?}", self.key()),
+                format!("{} must be a duration, not {text:?}", self.name()),
                 "write a whole number with ms, s, m, h or d, such as \"1s\"",
             );
         };
@@ -355,7 +288,7 @@ impl<'a> Item<'a> {
         };
         let Some(size) = units::parse_size(&text) else {
             return self.error(
-                format!("{:?} must be a size, not {text:?}", self.key()),
+                format!("{} must be a size, not {text:?}", self.name()),
                 "write a whole number with B, KiB, MiB or GiB, such as \"64KiB\"",
             );
         };
@@ -375,7 +308,7 @@ impl<'a> Item<'a> {
         let path = PathBuf::from(&text);
         if !path.is_absolute() {
             return self.error(
-                format!("{:?} must be an absolute path, not {text:?}", self.key()),
+                format!("{} must be an absolute path, not {text:?}", self.name()),
                 "paths begin with \"/\": where a program is started must not matter",
             );
         }
@@ -385,7 +318,7 @@ impl<'a> Item<'a> {
     /// A program with its arguments; the program by its absolute path.
     pub(crate) fn command(&self) -> Option<Spanned<Vec<String>>> {
         if self.is_string() {
-            let message = format!("{:?} must be a list, not a string", self.key());
+            let message = format!("{} must be a list, not a string", self.name());
             return self.error(
                 message,
                 "write program and arguments as [\"/path/program\", \"argument\"]",
@@ -393,7 +326,7 @@ impl<'a> Item<'a> {
         }
         let words = self.list(Item::string)?;
         let Some(program) = words.first() else {
-            return self.error(format!("{:?} must not be empty", self.key()), "");
+            return self.error(format!("{} must not be empty", self.name()), "");
         };
         if !program.starts_with('/') {
             return self.error(
@@ -402,7 +335,7 @@ impl<'a> Item<'a> {
             );
         }
         if words.iter().any(|word| word.contains('\0')) {
-            return self.error(format!("{:?} must not have NUL characters", self.key()), "");
+            return self.error(format!("{} must not have NUL characters", self.name()), "");
         }
         Some(self.spanned(words))
     }
@@ -428,6 +361,9 @@ impl<'a> Item<'a> {
 
     /// A list of tables, such as `[[routes]]`; what could not be read is left out, as in `named`.
     pub(crate) fn readable<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
+        if !self.is_list() {
+            return self.wrong_type("a list", &format!("[[{}]]", last_key(&self.path)));
+        }
         let entries = self.list(|item| Some(read(item)))?;
         Some(entries.into_iter().flatten().collect())
     }
@@ -436,7 +372,7 @@ impl<'a> Item<'a> {
     pub(crate) fn filled_list<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
         let entries = self.list(read)?;
         if entries.is_empty() {
-            return self.error(format!("{:?} must not be empty", self.key()), "");
+            return self.error(format!("{} must not be empty", self.name()), "");
         }
         Some(entries)
     }
@@ -446,16 +382,13 @@ impl<'a> Item<'a> {
         if !self.is_table() {
             return self.wrong_type("a table", "{ ... }");
         }
-        Some(Table {
-            item: self.clone(),
-            known: Vec::new(),
-        })
+        Some(Table::new(self.clone()))
     }
 
     /// A table whose keys are chosen by the user, in the order in which they stand.
     pub(crate) fn entries(&self) -> Option<Vec<(String, Item<'a>)>> {
         let ValueKind::Table(table) = &self.value.kind else {
-            return self.wrong_type("a table", "{ ... }");
+            return self.wrong_type("a table", "{ NAME = ... }");
         };
         let mut entries: Vec<(String, Item<'a>)> = (table.iter())
             .map(|(key, value)| {
@@ -478,6 +411,9 @@ impl<'a> Item<'a> {
     /// be read is left out: it is in the report, and what is around it can still be checked.
     pub(crate) fn named<T>(&self, read: impl Fn(&str, Table<'a>) -> Option<T>) -> Option<Vec<T>> {
         let mut all = Vec::new();
+        if !self.is_table() {
+            return self.wrong_type("a table", &format!("[{}.NAME]", last_key(&self.path)));
+        }
         for (name, item) in self.entries()? {
             let good_name = item.check_name(&name);
             let read = item.table().and_then(|table| read(&name, table));
@@ -495,97 +431,5 @@ impl<'a> Item<'a> {
             return None;
         }
         Some(())
-    }
-}
-
-/// A table, and which of its keys were asked for.
-#[derive(Debug)]
-pub(crate) struct Table<'a> {
-    item: Item<'a>,
-    known: Vec<&'static str>,
-}
-
-impl<'a> Table<'a> {
-    /// The table as a value.
-    pub(crate) const fn item(&self) -> &Item<'a> {
-        &self.item
-    }
-
-    pub(crate) fn get(&mut self, key: &'static str) -> Option<Item<'a>> {
-        self.known.push(key);
-        let ValueKind::Table(table) = &self.item.value.kind else {
-            return None;
-        };
-        let value = table.get(key)?;
-        let path = below(&self.item.path, key);
-        Some(Item {
-            context: self.item.context,
-            value,
-            path,
-        })
-    }
-
-    /// A key that must be there.
-    pub(crate) fn required<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&Item<'a>) -> Option<T>,
-    ) -> Option<T> {
-        match self.get(key) {
-            Some(item) => read(&item),
-            None => self
-                .item
-                .error(format!("{key:?} is missing"), format!("add {key} = ...")),
-        }
-    }
-
-    /// A key that may be left out.
-    pub(crate) fn maybe<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&Item<'a>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match self.get(key) {
-            Some(item) => read(&item).map(Some),
-            None => Some(None),
-        }
-    }
-
-    /// A key with a default.
-    pub(crate) fn or<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&Item<'a>) -> Option<T>,
-    ) -> Option<T> {
-        self.maybe(key, read).map(|value| value.unwrap_or(default))
-    }
-
-    /// A table within the table; where it is left out, as if it were empty.
-    pub(crate) fn or_empty<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(Table<'a>) -> Option<T>,
-    ) -> Option<T> {
-        self.or(key, default, |item| item.table().and_then(read))
-    }
-
-    /// Reports the keys that nobody asked for. Called when all known ones were.
-    pub(crate) fn finish(self) {
-        let Some(entries) = self.item.entries() else {
-            return;
-        };
-        for (key, item) in entries {
-            if self.known.contains(&key.as_str()) {
-                continue;
-            }
-            let advice = near(&key, &self.known)
-                .unwrap_or_else(|| format!("the keys here are {}", quoted_list(&self.known)));
-            let position = item.key_position();
-            self.item
-                .context
-                .error(&position, format!("unknown key {key:?}"), advice);
-        }
     }
 }

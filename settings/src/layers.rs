@@ -5,7 +5,10 @@
 //! line, the places of all values are kept beside them, by path. This module knows the names of
 //! the sections and nothing else of what the keys mean.
 
-use std::collections::HashMap;
+mod environment;
+mod places;
+mod text;
+
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,11 @@ use toml::de::{DeTable, DeValue};
 use crate::Source;
 use crate::report::{Position, Report, Text};
 use crate::words::{near, quoted_list};
+
+use environment::{ENVIRONMENT, environment_text};
+use places::{Place, Places, path_of};
+pub(crate) use places::{TreePath, below, last_key};
+use text::{read_text, too_deep};
 
 /// The sections that a file may have.
 const SECTIONS: &[&str] = &[
@@ -33,79 +41,8 @@ const SECTIONS: &[&str] = &[
     "admin",
 ];
 
-/// What a file may be long, in octets. Far above what people write; a wrong path given as `-c`
-/// (a disk, a log) ends here.
-const FILE_OCTETS_MAX: u64 = 1 << 20;
-/// Keys below keys below keys. TOML's reader limits brackets itself, but not dotted keys.
-const DEPTH_MAX: usize = 32;
 /// Errors of syntax that are shown for one file: the later ones tend to follow from the first.
 const SYNTAX_ERRORS_MAX: usize = 3;
-/// The prefix of environment variables that override values.
-const ENVIRONMENT_PREFIX: &str = "EVENKEEL__";
-/// What the environment is called in positions.
-const ENVIRONMENT: &str = "the environment";
-
-/// The path of a value in the tree: keys and indices, each behind the separator.
-pub(crate) type TreePath = String;
-
-/// Cannot be typed in a TOML key without an escape, so that paths stay unambiguous.
-const SEPARATOR: char = '\u{1f}';
-
-/// The path of `key` below `path`.
-pub(crate) fn below(path: &str, key: &str) -> TreePath {
-    format!("{path}{SEPARATOR}{key}")
-}
-
-/// The last key of a path.
-pub(crate) fn last_key(path: &str) -> &str {
-    path.rsplit(SEPARATOR).next().unwrap_or(path)
-}
-
-/// Where one key and its value stand.
-#[derive(Clone, Debug)]
-struct Place {
-    text: Arc<Text>,
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
-/// Where everything stands.
-#[derive(Clone, Debug, Default)]
-struct Places(HashMap<TreePath, Place>);
-
-impl Places {
-    /// The place of a path, or of the nearest table around it that has one.
-    fn find(&self, path: &str) -> Option<&Place> {
-        let mut path = path;
-        loop {
-            if let Some(place) = self.0.get(path) {
-                return Some(place);
-            }
-            path = &path[..path.rfind(SEPARATOR)?];
-        }
-    }
-
-    /// A table stays where it was opened first; everything else is where it was set last.
-    fn put(&mut self, path: TreePath, place: Place, is_table: bool) {
-        if is_table {
-            self.0.entry(path).or_insert(place);
-        } else {
-            self.0.insert(path, place);
-        }
-    }
-
-    /// Makes what stands below `from` stand below the root as well.
-    fn copy_to_root(&mut self, from: &str) {
-        let copies: Vec<(TreePath, Place)> = (self.0.iter())
-            .filter_map(|(path, place)| {
-                let rest = path.strip_prefix(from)?;
-                rest.starts_with(SEPARATOR)
-                    .then(|| (rest.to_owned(), place.clone()))
-            })
-            .collect();
-        self.0.extend(copies);
-    }
-}
 
 /// All layers in one tree.
 #[derive(Debug)]
@@ -139,7 +76,7 @@ impl Merged {
     /// The text as written of a value that one environment variable gave; variables have no
     /// quotes, so a number there may be meant as a string.
     pub(crate) fn environment_value(&self, path: &str) -> Option<&str> {
-        let place = self.places.0.get(path)?;
+        let place = self.places.get(path)?;
         (place.text.name == ENVIRONMENT).then(|| place.text.content.get(place.value.clone()))?
     }
 }
@@ -396,9 +333,7 @@ impl Reading<'_> {
         else {
             return Some(root); // Absent, or not a table, which the reader of [nodes] reports.
         };
-        let path = path
-            .iter()
-            .fold(String::new(), |path, key| below(&path, key));
+        let path = path_of(&path);
         let mut known = Map::new();
         for (name, value) in over {
             if SECTIONS.contains(&name.as_str()) {
@@ -416,130 +351,6 @@ impl Reading<'_> {
         };
         self.merge(vec![Layer(table), Layer(known)])
     }
-
-    /// Puts `EVENKEEL__SECTION__KEY=value` over everything.
-    fn with_environment(&mut self, root: Value, environment: &[(String, String)]) -> Option<Value> {
-        let mut variables: Vec<&(String, String)> = environment
-            .iter()
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
-            .collect();
-        variables.sort();
-        let mut root = root;
-        for (name, value) in variables {
-            let Some(layer) = self.environment_layer(&root, name, value) else {
-                continue;
-            };
-            let ValueKind::Table(table) = root.kind else {
-                return Some(root);
-            };
-            root = self.merge(vec![Layer(table), layer])?;
-        }
-        Some(root)
-    }
-
-    fn environment_layer(&mut self, root: &Value, name: &str, value: &str) -> Option<Layer> {
-        let text = environment_text(format!("{name}={value}"));
-        self.texts.push(Arc::clone(&text));
-        let place = Place {
-            text: Arc::clone(&text),
-            key: 0..name.len(),
-            value: name.len() + 1..text.content.len(),
-        };
-        let position = Position::of_range(Arc::clone(&text), place.key.clone());
-        let words: Vec<&str> = name.strip_prefix(ENVIRONMENT_PREFIX)?.split("__").collect();
-        if words.len() < 2 || words.len() > DEPTH_MAX || words.iter().any(|word| word.is_empty()) {
-            self.report.push(
-                &position,
-                "this variable names no value",
-                "its name has the form EVENKEEL__SECTION__KEY",
-            );
-            return None;
-        }
-        let keys = keys_of_words(root, &words);
-        let section = keys.first()?;
-        if !SECTIONS.contains(&section.as_str()) {
-            self.unknown_section(&position, section);
-            return None;
-        }
-        let inside_list = (1..keys.len()).any(|count| {
-            let value = keys[..count]
-                .iter()
-                .try_fold(root, |value, key| child(value, key));
-            matches!(
-                value,
-                Some(Value {
-                    kind: ValueKind::Array(_),
-                    ..
-                })
-            )
-        });
-        if inside_list {
-            self.report.push(
-                &position,
-                "one entry of a list cannot be overridden",
-                "set the list as a whole, written as in TOML",
-            );
-            return None;
-        }
-        let path = keys
-            .iter()
-            .fold(String::new(), |path, key| below(&path, key));
-        let kind = match DeValue::parse(value) {
-            Ok(parsed) => match self.convert_in_place(&place, parsed.get_ref(), &path) {
-                ValueKind::Nil | ValueKind::Float(_) => ValueKind::String(value.to_owned()),
-                kind => kind,
-            },
-            Err(_) => ValueKind::String(value.to_owned()),
-        };
-        self.places.put(path, place, false);
-        let leaf = Value::new(None, kind);
-        let tree = keys.into_iter().rev().fold(leaf, |value, key| {
-            Value::new(None, ValueKind::Table(Map::from([(key, value)])))
-        });
-        match tree.kind {
-            ValueKind::Table(table) => Some(Layer(table)),
-            _ => None,
-        }
-    }
-
-    /// Converts the value of a variable; everything in it stands at the variable as a whole.
-    fn convert_in_place(&mut self, place: &Place, value: &DeValue<'_>, path: &str) -> ValueKind {
-        let mut inner = Reading {
-            report: self.report,
-            texts: Vec::new(),
-            places: Places::default(),
-        };
-        let kind = inner.convert(&place.text, value, path, 0);
-        let paths: Vec<TreePath> = inner.places.0.into_keys().collect();
-        self.places
-            .0
-            .extend(paths.into_iter().map(|path| (path, place.clone())));
-        kind
-    }
-}
-
-/// The keys that the words of a variable's name mean: an existing key that differs in case or has
-/// `-` where shells allow only `_`, else the word in lower case.
-fn keys_of_words(root: &Value, words: &[&str]) -> Vec<String> {
-    let plain = |word: &str| word.to_ascii_lowercase().replace('-', "_");
-    let mut level = Some(root);
-    let mut keys = Vec::with_capacity(words.len());
-    for word in words {
-        let existing = match level.map(|value| &value.kind) {
-            Some(ValueKind::Table(table)) => {
-                let mut same = table.keys().filter(|key| plain(key) == plain(word));
-                same.clone()
-                    .find(|key| key == word)
-                    .or_else(|| same.next())
-                    .cloned()
-            }
-            _ => None,
-        };
-        let key = existing.unwrap_or_else(|| word.to_ascii_lowercase());
-        level = level.and_then(|value| child(value, &key));
-        keys.push(key);
-    }
-    keys
 }
 
 fn child<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
@@ -547,52 +358,4 @@ fn child<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
         ValueKind::Table(table) => table.get(key),
         _ => None,
     }
-}
-
-fn environment_text(content: String) -> Arc<Text> {
-    Arc::new(Text {
-        name: ENVIRONMENT.to_owned(),
-        content,
-    })
-}
-
-/// The text of a file, or why there is none.
-fn read_text(path: &Path) -> Result<String, String> {
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > FILE_OCTETS_MAX {
-        return Err(format!("it is longer than {FILE_OCTETS_MAX} octets"));
-    }
-    let octets = fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(octets).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..good).unwrap_or_default();
-        let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
-        format!("line {line} is not UTF-8")
-    })
-}
-
-/// Where a dotted key stands that has more parts than any key of ours, if one does. The reader of
-/// TOML makes a table of each part and would exhaust the stack on a hostile file.
-fn too_deep(content: &str) -> Option<Range<usize>> {
-    let mut start = 0;
-    for line in content.split_inclusive('\n') {
-        let mut dots = 0;
-        let mut after_dot = false;
-        for c in line.chars() {
-            match c {
-                '#' => break,
-                '.' if after_dot => dots = 0, // An ellipsis in a string is no key.
-                '.' => dots += 1,
-                ' ' | '\t' | '"' | '\'' | '-' | '_' => continue,
-                c if c.is_alphanumeric() => {}
-                _ => dots = 0,
-            }
-            after_dot = c == '.';
-            if dots > DEPTH_MAX {
-                return Some(start..start + line.trim_end().len());
-            }
-        }
-        start += line.len();
-    }
-    None
 }

@@ -55,9 +55,9 @@ pub struct Source {
     pub environment: Vec<(String, String)>,
 }
 
-/// A configuration that can be used as it stands. Two are equal when they mean the same, wherever
-/// the lines are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A configuration that can be used as it stands. Its parts can be compared: they are equal when they
+/// mean the same, wherever the lines are.
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What all nodes are together.
     pub cluster: Cluster,
@@ -133,7 +133,18 @@ pub fn load(source: &Source) -> Result<Settings, Report> {
 fn read_settings(context: &Context<'_>, node_name: &str) -> Option<Settings> {
     let mut root = context.root().table()?;
     let cluster = root.or_empty("cluster", Cluster::default(), Cluster::read);
-    let nodes = root.required("nodes", |item| item.named(Node::read));
+    let nodes = match root.get("nodes") {
+        Some(item) => item.named(Node::read),
+        None => {
+            let advice = format!("add [nodes.{node_name}] with its address, and the other nodes");
+            context.error(
+                &context.position_of_section("nodes"),
+                "there are no nodes".into(),
+                advice,
+            );
+            None
+        }
+    };
     let node = nodes
         .as_ref()
         .and_then(|nodes| cluster::this_node(context, nodes, node_name));

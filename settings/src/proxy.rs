@@ -306,7 +306,7 @@ pub(crate) fn path(item: &Item<'_>) -> Option<Spanned<String>> {
     let path = item.string()?;
     if !path.starts_with('/') {
         return item.error(
-            format!("{:?} must begin with \"/\", not be {path:?}", item.key()),
+            format!("{} must begin with \"/\", not be {path:?}", item.name()),
             format!("write it as \"/{path}\""),
         );
     }
@@ -330,7 +330,7 @@ fn action(table: &mut Table<'_>) -> Option<RouteAction> {
     });
     let mut page = |key, action: RouteAction| {
         table.or(key, None, |item| {
-            item.boolean().map(|on| on.then(|| action))
+            item.boolean().map(|on| on.then_some(action))
         })
     };
     let status_page = page("status_page", RouteAction::StatusPage);

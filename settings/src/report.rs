@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A text that values come from: a file, or one environment variable written as `NAME=value`.
@@ -29,6 +30,15 @@ pub struct Position {
 }
 
 impl Position {
+    /// A file as a whole, for what is wrong with the system rather than with a text.
+    pub fn of_file(path: &Path) -> Self {
+        let name = path.display().to_string();
+        Self::whole(Arc::new(Text {
+            name,
+            content: String::new(),
+        }))
+    }
+
     /// The text as a whole, for what has no line: a file that cannot be read.
     pub(crate) fn whole(text: Arc<Text>) -> Self {
         Self {
@@ -201,7 +211,7 @@ impl Finding {
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         let marks = "^".repeat(width);
-        writeln!(f, "{gutter} --> {}", self.position)?;
+        writeln!(f, "{gutter}--> {}", self.position)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {shown}")?;
         writeln!(

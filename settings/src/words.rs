@@ -21,7 +21,7 @@ pub(crate) fn quoted_list<S: AsRef<str>>(names: &[S]) -> String {
         .map(|name| format!("{:?}", name.as_ref()))
         .collect();
     match quoted.as_slice() {
-        [] => "none".to_owned(),
+        [] => "nothing".to_owned(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }

@@ -1,0 +1,367 @@
+//! Reading one virtual router, with what nodes and scripts say about it.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use super::address::{addresses, interface};
+use super::{
+    Announce, Lease, PASS_OCTETS, Pass, Track, TrackSubject, Transport, Version, VirtualRouter,
+};
+use crate::cluster::{Node, unicast_address};
+use crate::item::{Item, Table};
+use crate::report::Spanned;
+use crate::script::{Script, weight};
+use crate::words::{near, quoted_list};
+
+/// What the kernel may be late with an address's end (seen: 0.09 s), with room.
+const LEASE_MARGIN: Duration = Duration::from_millis(500);
+/// A shorter lease would leave no room for one late renewal.
+const LEASE_SECONDS_MIN: u32 = 2;
+
+const DEFAULT_ANNOUNCE: Announce = Announce {
+    repeat: NonZeroU8::MIN.saturating_add(4),
+    delay: Duration::from_secs(5),
+    refresh: Duration::from_secs(60),
+    interval: Duration::ZERO,
+};
+
+/// What virtual routers refer to.
+pub(crate) struct Reader<'r> {
+    pub(crate) node_name: &'r str,
+    pub(crate) nodes: &'r [Node],
+    pub(crate) scripts: &'r [Script],
+}
+
+impl Reader<'_> {
+    pub(crate) fn read(&self, name: &str, mut table: Table<'_>) -> Option<VirtualRouter> {
+        let interface = table.required("interface", interface);
+        let vrid = table.required("vrid", |item| Some(item.spanned(number(item, 255)?)));
+        let version = table.or("version", Version::V3, version);
+        let addresses = table.required("addresses", |item| addresses(item, interface.as_ref()));
+        let interval = advert_interval(&mut table, version);
+        let priorities = self.priorities(&mut table);
+        let transport = self.transport(&mut table);
+        let auth = table.maybe("auth", |item| auth(item, version));
+        let preempt = table.or("preempt", true, Item::boolean);
+        let preempt_delay = preempt_delay(&mut table, preempt);
+        let down_timer_adverts = table.or(
+            "down_timer_adverts",
+            NonZeroU8::MIN.saturating_add(2),
+            |i| number(i, 100),
+        );
+        let lease = lease(&mut table, interval.as_ref(), down_timer_adverts);
+        let tracks = self.tracks(&mut table);
+        let track_proxy = table.or("track_proxy", true, Item::boolean);
+        let announce = table.or_empty("announce", DEFAULT_ANNOUNCE, read_announce);
+        let startup_delay = table.or("startup_delay", Duration::ZERO, |item| up_to(item, 3_600));
+        let notify = table.or("notify", Vec::new(), |item| {
+            item.list(|item| item.reference("notify", "notification"))
+        });
+        table.finish();
+        let priorities = priorities?;
+        let (_, priority) = priorities.iter().find(|(name, _)| name == self.node_name)?;
+        Some(VirtualRouter {
+            name: name.to_owned(),
+            interface: interface?,
+            vrid: vrid?,
+            version: version?,
+            addresses: addresses?,
+            advert_interval: interval?,
+            priority: priority.clone(),
+            priorities: priorities.into_iter().map(|(name, p)| (name, *p)).collect(),
+            transport: transport?,
+            auth: auth?,
+            preempt: preempt?,
+            preempt_delay: preempt_delay?,
+            lease: lease?,
+            tracks: tracks?,
+            track_proxy: track_proxy?,
+            announce: announce?,
+            startup_delay: startup_delay?,
+            down_timer_adverts: down_timer_adverts?,
+            notify: notify?,
+        })
+    }
+
+    /// A number for all nodes, or one for each.
+    fn priorities(&self, table: &mut Table<'_>) -> Option<Vec<(String, Spanned<NonZeroU8>)>> {
+        const DEFAULT: NonZeroU8 = NonZeroU8::MIN.saturating_add(99);
+        let names = || self.nodes.iter().map(|node| node.name.clone());
+        let for_all = |priority: Spanned<NonZeroU8>| {
+            Some(names().map(|name| (name, priority.clone())).collect())
+        };
+        let Some(item) = table.get("priority") else {
+            return for_all(table.item().spanned(DEFAULT));
+        };
+        if !item.is_table() {
+            return for_all(item.spanned(number(&item, u8::MAX)?));
+        }
+        let names: Vec<String> = names().collect();
+        let mut given = HashMap::new();
+        for (name, entry) in item.entries()? {
+            if !names.contains(&name) {
+                let advice = near(&name, &names)
+                    .unwrap_or_else(|| format!("the nodes are {}", quoted_list(&names)));
+                let message = format!("there is no node {name:?}");
+                item.context().error(&entry.key_position(), message, advice);
+            }
+            given.insert(
+                name,
+                number(&entry, u8::MAX).map(|value| entry.spanned(value)),
+            );
+        }
+        let priorities: Vec<Option<(String, Spanned<NonZeroU8>)>> = (names.into_iter())
+            .map(|name| match given.remove(&name) {
+                Some(priority) => Some((name, priority?)),
+                None => item.error(
+                    format!("there is no priority for node {name:?}"),
+                    format!("add {name} = ..."),
+                ),
+            })
+            .collect();
+        priorities.into_iter().collect()
+    }
+
+    fn transport(&self, table: &mut Table<'_>) -> Option<Transport> {
+        let others = || {
+            let others = self.nodes.iter().filter(|node| node.name != self.node_name);
+            others.map(|node| node.address.clone()).collect::<Vec<_>>()
+        };
+        let given_peers = table.get("peers");
+        let default_unicast = given_peers.is_some() || self.nodes.len() > 1;
+        let unicast = table.or("transport", default_unicast, |item| {
+            item.one_of(&[("unicast", true), ("multicast", false)])
+        });
+        let peers = match &given_peers {
+            Some(item) => item.list(|item| self.peer(item))?,
+            None => others(),
+        };
+        match (unicast?, given_peers) {
+            (true, None) if peers.is_empty() => table.item().error(
+                "unicast needs peers, and there is no other node",
+                "add the other node to [nodes], or give peers = [...]",
+            ),
+            (true, Some(item)) if peers.is_empty() => item.error(
+                "unicast needs at least one peer",
+                "leave \"peers\" out to mean all other nodes",
+            ),
+            (true, _) => Some(Transport::Unicast { peers }),
+            (false, Some(item)) => item.error(
+                "\"peers\" is for unicast",
+                "leave it out, or set transport = \"unicast\"",
+            ),
+            (false, None) => Some(Transport::Multicast),
+        }
+    }
+
+    fn peer(&self, item: &Item<'_>) -> Option<Spanned<Ipv4Addr>> {
+        let peer = unicast_address(item)?;
+        let ours = self.nodes.iter().find(|node| node.name == self.node_name);
+        if ours.is_some_and(|node| node.address == peer) {
+            return item.error(
+                format!("{} is this node's own address", *peer),
+                "peers are the other nodes; leave \"peers\" out to mean all of them",
+            );
+        }
+        Some(peer)
+    }
+
+    fn tracks(&self, table: &mut Table<'_>) -> Option<Vec<Track>> {
+        let scripts = table.or("track_scripts", Vec::new(), |item| {
+            item.list(|item| {
+                let (subject, weight) = tracked(item, |item| item.reference("scripts", "script"))?;
+                let script = self.scripts.iter().find(|script| script.name == *subject);
+                let default = script.map_or(0, |script| script.weight);
+                let weight = weight.unwrap_or_else(|| item.spanned(default));
+                Some(Track {
+                    subject: TrackSubject::Script(subject.value().clone()),
+                    weight,
+                })
+            })
+        });
+        let interfaces = table.or("track_interfaces", Vec::new(), |item| {
+            item.list(|item| {
+                let (subject, weight) = tracked(item, interface)?;
+                let weight = weight.unwrap_or_else(|| item.spanned(0));
+                Some(Track {
+                    subject: TrackSubject::Interface(subject),
+                    weight,
+                })
+            })
+        });
+        let mut tracks = scripts?;
+        tracks.append(&mut interfaces?);
+        Some(tracks)
+    }
+}
+
+/// A name, or `{ name, weight }`.
+fn tracked<'a>(
+    item: &Item<'a>,
+    read: impl Fn(&Item<'a>) -> Option<Spanned<String>>,
+) -> Option<(Spanned<String>, Option<Spanned<i16>>)> {
+    if !item.is_table() {
+        return Some((read(item)?, None));
+    }
+    let mut table = item.table()?;
+    let name = table.required("name", read);
+    let weight = table.maybe("weight", |item| Some(item.spanned(weight(item)?)));
+    table.finish();
+    Some((name?, weight?))
+}
+
+fn number(item: &Item<'_>, max: u8) -> Option<NonZeroU8> {
+    NonZeroU8::new(item.number(1..=max)?)
+}
+
+fn up_to(item: &Item<'_>, seconds_max: u64) -> Option<Duration> {
+    item.duration(Duration::ZERO..=Duration::from_secs(seconds_max))
+}
+
+fn version(item: &Item<'_>) -> Option<Version> {
+    match item.number(0..=u8::MAX)? {
+        2 => Some(Version::V2),
+        3 => Some(Version::V3),
+        other => item.not("2 or 3", other),
+    }
+}
+
+/// RFC 3768 §5.3.7: whole seconds in one octet; RFC 9568 §5.2.7: hundredths in twelve bits.
+fn advert_interval(table: &mut Table<'_>, version: Option<Version>) -> Option<Spanned<Duration>> {
+    let default = table.item().spanned(Duration::from_secs(1));
+    table.or("advert_interval", default, |item| {
+        let interval = item.duration(Duration::ZERO..=Duration::MAX)?;
+        let millis = interval.as_millis();
+        match version? {
+            Version::V2 if millis % 1_000 != 0 || !(1_000..=255_000).contains(&millis) => item
+                .error(
+                    "version 2 has whole seconds between adverts, 1s to 255s",
+                    "set version = 3 for shorter intervals",
+                ),
+            Version::V3 if millis % 10 != 0 || !(10..=40_950).contains(&millis) => item.error(
+                "version 3 has 10ms to 40950ms between adverts, in steps of 10ms",
+                "",
+            ),
+            _ => Some(item.spanned(interval)),
+        }
+    })
+}
+
+fn auth(item: &Item<'_>, version: Option<Version>) -> Option<Pass> {
+    let mut table = item.table()?;
+    let pass = table.required("pass", |item| {
+        let text = item.filled_string()?;
+        let mut octets = [0; PASS_OCTETS];
+        match octets.get_mut(..text.len()) {
+            Some(begin) => begin.copy_from_slice(text.as_bytes()),
+            None => {
+                let message = format!("\"pass\" has {} octets; the protocol carries 8", text.len());
+                return item.error(
+                    message,
+                    "shorten it on all nodes; keepalived cuts it silently",
+                );
+            }
+        }
+        Some(Pass(octets))
+    });
+    table.finish();
+    if version? == Version::V3 {
+        return item.error(
+            "version 3 has no password",
+            "remove \"auth\", or set version = 2 (RFC 9568 took it out)",
+        );
+    }
+    pass
+}
+
+fn preempt_delay(table: &mut Table<'_>, preempt: Option<bool>) -> Option<Duration> {
+    table.or("preempt_delay", Duration::ZERO, |item| {
+        let delay = up_to(item, 1_000)?;
+        if preempt == Some(false) && !delay.is_zero() {
+            item.warning(
+                "\"preempt_delay\" has no effect",
+                "preempt = false never preempts",
+            );
+        }
+        Some(delay)
+    })
+}
+
+fn lease(
+    table: &mut Table<'_>,
+    interval: Option<&Spanned<Duration>>,
+    down_timer_adverts: Option<NonZeroU8>,
+) -> Option<Lease> {
+    let item = table.get("lease");
+    let down =
+        interval.and_then(|interval| interval.checked_mul(u32::from(down_timer_adverts?.get())));
+    let automatic = || down.map(|down| Lease::Seconds(automatic_lease(down)));
+    let Some(item) = item else { return automatic() };
+    if item.is_number() {
+        let seconds = item.number(LEASE_SECONDS_MIN..=3_600)?;
+        if let Some(down) = down
+            && Duration::from_secs(seconds.into()) + LEASE_MARGIN > down
+        {
+            item.warning(
+                "the lease outlasts the time after which a peer takes over",
+                "a frozen node keeps the address while its peer has it too; see lease = \"auto\"",
+            );
+        }
+        return Some(Lease::Seconds(seconds));
+    }
+    match item.one_of(&[("auto", true), ("off", false)])? {
+        true => automatic(),
+        false => Some(Lease::Off),
+    }
+}
+
+/// The longest lease in whole seconds that ends, with the margin, before `down` (the peers'
+/// master-down time without its skew), but never under the minimum.
+fn automatic_lease(down: Duration) -> u32 {
+    let nanos = down.saturating_sub(LEASE_MARGIN).as_nanos();
+    let seconds = nanos.saturating_sub(1) / 1_000_000_000;
+    u32::try_from(seconds)
+        .unwrap_or(u32::MAX)
+        .max(LEASE_SECONDS_MIN)
+}
+
+fn read_announce(mut table: Table<'_>) -> Option<Announce> {
+    let defaults = DEFAULT_ANNOUNCE;
+    let repeat = table.or("repeat", defaults.repeat, |item| number(item, 100));
+    let delay = table.or("delay", defaults.delay, |item| up_to(item, 3_600));
+    let refresh = table.or("refresh", defaults.refresh, |item| up_to(item, 86_400));
+    let interval = table.or("interval", defaults.interval, |item| up_to(item, 1));
+    table.finish();
+    Some(Announce {
+        repeat: repeat?,
+        delay: delay?,
+        refresh: refresh?,
+        interval: interval?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_automatic_lease_ends_before_a_peer_takes_over() {
+        let cases = [
+            (3_000, 2),
+            (3_500, 2),
+            (3_501, 3),
+            (6_000, 5),
+            (300, 2),
+            (30_000, 29),
+        ];
+        for (down_ms, seconds) in cases {
+            assert_eq!(
+                automatic_lease(Duration::from_millis(down_ms)),
+                seconds,
+                "{down_ms} ms"
+            );
+        }
+    }
+}

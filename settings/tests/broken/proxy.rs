@@ -1,0 +1,321 @@
+//! Listeners, routes and upstreams.
+
+use crate::{Case, LISTENER, UPSTREAM};
+
+/// Each stands for one mistake.
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "workers as a word",
+        before: &[],
+        text: r#"[proxy]
+workers = "many""#,
+        found: &[r#"2:11 error: "workers" must be "auto", not "many""#],
+    },
+    Case {
+        name: "no workers",
+        before: &[],
+        text: r#"[proxy]
+workers = 0"#,
+        found: &[r#"2:11 error: "workers" must be a whole number from 1 to 1024, not 0"#],
+    },
+    Case {
+        name: "a listener without addresses",
+        before: &[],
+        text: r#"[listeners.web]
+bind = []"#,
+        found: &[r#"2:8 error: "bind" must not be empty"#],
+    },
+    Case {
+        name: "a listener on a name",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["localhost:80"]"#,
+        found: &[
+            r#"2:9 error: "localhost:80" is no address with a port; write it as "192.168.0.105:80"; names are not looked up"#,
+        ],
+    },
+    Case {
+        name: "a listener without port",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["10.0.0.5"]"#,
+        found: &[r#"2:9 error: "10.0.0.5" is no address with a port; add the port: "10.0.0.5:80""#],
+    },
+    Case {
+        name: "a listener on port 0",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["10.0.0.5:0"]"#,
+        found: &["2:9 error: port 0 is no port"],
+    },
+    Case {
+        name: "two listeners on one address",
+        before: &[LISTENER],
+        text: r#"[listeners.also]
+bind = ["10.0.0.6:80", "10.0.0.5:80"]"#,
+        found: &[
+            "4:24 error: the address 10.0.0.5:80 is there twice; the first is at line 2 of evenkeel.toml",
+        ],
+    },
+    Case {
+        name: "the admin on the address of a listener",
+        before: &[LISTENER],
+        text: r#"[admin]
+bind = "10.0.0.5:80""#,
+        found: &[
+            "4:8 error: the address 10.0.0.5:80 is there twice; the first is at line 2 of evenkeel.toml",
+        ],
+    },
+    Case {
+        name: "a relative access log",
+        before: &[LISTENER],
+        text: r#"access_log = { path = "access.log" }"#,
+        found: &[
+            r#"3:23 error: "path" must be an absolute path, not "access.log"; paths begin with "/": where a program is started must not matter"#,
+        ],
+    },
+    Case {
+        name: "a format that is not built",
+        before: &[LISTENER],
+        text: r#"access_log = { path = "/var/log/a.log", format = "json" }"#,
+        found: &[r#"3:50 error: "format" must be "combined", not "json""#],
+    },
+    Case {
+        name: "a boolean in quotes",
+        before: &[LISTENER],
+        text: r#"node_header = "true""#,
+        found: &[r#"3:15 error: "node_header" must be true or false, not a string"#],
+    },
+    Case {
+        name: "a size without unit",
+        before: &[LISTENER],
+        text: "limits = { body = 10485760 }",
+        found: &[
+            r#"3:19 error: "body" must be a size, not a number; write it as "64KiB": a number with B, KiB, MiB or GiB"#,
+        ],
+    },
+    Case {
+        name: "a size with a wrong unit",
+        before: &[LISTENER],
+        text: r#"limits = { body = "10MB" }"#,
+        found: &[
+            r#"3:19 error: "body" must be a size, not "10MB"; write a whole number with B, KiB, MiB or GiB, such as "64KiB""#,
+        ],
+    },
+    Case {
+        name: "a head without limit",
+        before: &[LISTENER],
+        text: "limits = { header_bytes = 0 }",
+        found: &[r#"3:27 error: "header_bytes" must be from 1KiB to 1MiB, not 0"#],
+    },
+    Case {
+        name: "an upstream that is not there",
+        before: &[LISTENER, UPSTREAM],
+        text: r#"[[routes]]
+path = "/"
+upstream = "ap""#,
+        found: &[r#"7:12 error: there is no upstream "ap"; did you mean "app"?"#],
+    },
+    Case {
+        name: "a listener that is not there",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/"
+status_page = true
+listener = "public""#,
+        found: &[r#"6:12 error: there is no listener "public"; there are "web""#],
+    },
+    Case {
+        name: "a route that does nothing",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/""#,
+        found: &[
+            "3:1 error: this route does nothing; give one of upstream, status_page = true and stub_status = true",
+        ],
+    },
+    Case {
+        name: "a route that does two things",
+        before: &[LISTENER, UPSTREAM],
+        text: r#"[[routes]]
+path = "/"
+upstream = "app"
+stub_status = true"#,
+        found: &[
+            "5:1 error: this route does two things; give one of upstream, status_page = true and stub_status = true",
+        ],
+    },
+    Case {
+        name: "a route twice",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/"
+status_page = true
+[[routes]]
+path = "/"
+status_page = true"#,
+        found: &[
+            r#"7:8 error: the path "/" of listener "web" is there twice; the first is at line 4 of evenkeel.toml"#,
+        ],
+    },
+    Case {
+        name: "a route twice, once by default",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/"
+status_page = true
+listener = ["web"]
+[[routes]]
+path = "/"
+status_page = true"#,
+        found: &[
+            r#"8:8 error: the path "/" of listener "web" is there twice; the first is at line 4 of evenkeel.toml"#,
+        ],
+    },
+    Case {
+        name: "a path without slash",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "app"
+status_page = true"#,
+        found: &[r#"4:8 error: "path" must begin with "/", not be "app"; write it as "/app""#],
+    },
+    Case {
+        name: "a path with a query",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/app?x"
+status_page = true"#,
+        found: &["4:8 error: a path cannot have '?'; write it percent-encoded"],
+    },
+    Case {
+        name: "routes as a table",
+        before: &[],
+        text: r#"[routes]
+path = "/""#,
+        found: &[r#"1:1 error: "routes" must be a list, not a table; write it as [[routes]]"#],
+    },
+    Case {
+        name: "allow that is no network",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/"
+status_page = true
+allow = ["192.168.0/24"]"#,
+        found: &[
+            r#"6:10 error: "192.168.0/24" is no address and no network; write it as "192.168.0.0/24" or "127.0.0.1""#,
+        ],
+    },
+    Case {
+        name: "allow all as nginx has it",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+path = "/"
+status_page = true
+allow = ["all"]"#,
+        found: &[
+            r#"6:10 error: "all" is no address and no network; write it as "192.168.0.0/24" or "127.0.0.1""#,
+        ],
+    },
+    Case {
+        name: "an upstream without servers",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = []"#,
+        found: &[r#"2:11 error: "servers" must not be empty"#],
+    },
+    Case {
+        name: "a server without port",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.1.1" }]"#,
+        found: &[
+            r#"2:24 error: "10.0.1.1" is no address with a port; add the port: "10.0.1.1:80""#,
+        ],
+    },
+    Case {
+        name: "a server by its name",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "app.example.org:80" }]"#,
+        found: &[
+            r#"2:24 error: "app.example.org:80" is no address with a port; write it as "192.168.0.105:80"; names are not looked up"#,
+        ],
+    },
+    Case {
+        name: "a server as a string",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = ["10.0.1.1:80"]"#,
+        found: &[
+            r#"2:12 error: a server must be a table, not a string; write it as { address = "192.168.0.201:80" }"#,
+        ],
+    },
+    Case {
+        name: "a server twice",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [
+  { address = "10.0.1.1:80" },
+  { address = "10.0.1.1:80", weight = 2 },
+]"#,
+        found: &[
+            r#"4:15 error: server 10.0.1.1:80 of upstream "app" is there twice; the first is at line 3 of evenkeel.toml"#,
+        ],
+    },
+    Case {
+        name: "weight 0",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.1.1:80", weight = 0 }]"#,
+        found: &[r#"2:48 error: "weight" must be a whole number from 1 to 1000, not 0"#],
+    },
+    Case {
+        name: "a balance that is not built",
+        before: &[UPSTREAM],
+        text: r#"balance = "least_conn""#,
+        found: &[r#"3:11 error: "balance" must be "round_robin", not "least_conn""#],
+    },
+    Case {
+        name: "a check of nothing",
+        before: &[UPSTREAM],
+        text: r#"check = { interval = "2s" }"#,
+        found: &[
+            r#"3:9 error: a check is either HTTP or TCP; give either http = "/path" or tcp = true"#,
+        ],
+    },
+    Case {
+        name: "a check of two kinds",
+        before: &[UPSTREAM],
+        text: r#"check = { http = "/", tcp = true }"#,
+        found: &[
+            r#"3:9 error: a check is either HTTP or TCP; give either http = "/path" or tcp = true"#,
+        ],
+    },
+    Case {
+        name: "statuses that are none",
+        before: &[UPSTREAM],
+        text: r#"check = { http = "/", status = "2xx" }"#,
+        found: &[
+            r#"3:32 error: "2xx" is no range of statuses; write it as "200-399" or 200, within 100 to 599"#,
+        ],
+    },
+    Case {
+        name: "a status of a TCP check",
+        before: &[UPSTREAM],
+        text: "check = { tcp = true, status = 200 }",
+        found: &[r#"3:9 error: "host" and "status" are for HTTP checks"#],
+    },
+    Case {
+        name: "a timeout of zero",
+        before: &[UPSTREAM],
+        text: r#"timeouts = { connect = "0s" }"#,
+        found: &[r#"3:24 error: "connect" must be from 1ms to 1d, not 0s"#],
+    },
+    Case {
+        name: "no tries",
+        before: &[UPSTREAM],
+        text: "retries = { tries = 0 }",
+        found: &[r#"3:21 error: "tries" must be a whole number from 1 to 16, not 0"#],
+    },
+];

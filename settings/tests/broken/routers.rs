@@ -1,0 +1,332 @@
+//! Virtual routers.
+
+use crate::{Case, ROUTER};
+
+/// Each stands for one mistake.
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "vrid 0",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 0
+addresses = ["10.0.0.5/32"]"#,
+        found: &[r#"3:8 error: "vrid" must be a whole number from 1 to 255, not 0"#],
+    },
+    Case {
+        name: "vrid 256",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 256
+addresses = ["10.0.0.5/32"]"#,
+        found: &[r#"3:8 error: "vrid" must be a whole number from 1 to 255, not 256"#],
+    },
+    Case {
+        name: "vrid as a string",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = "1"
+addresses = ["10.0.0.5/32"]"#,
+        found: &[r#"3:8 error: "vrid" must be a whole number, not a string"#],
+    },
+    Case {
+        name: "no vrid",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+addresses = ["10.0.0.5/32"]"#,
+        found: &[r#"1:1 error: "vrid" is missing; add vrid = ..."#],
+    },
+    Case {
+        name: "vrid twice on one interface",
+        before: &[ROUTER],
+        text: r#"[virtual_routers.s]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.6/32"]"#,
+        found: &[
+            r#"7:8 error: vrid 1 on interface "eth0" is there twice; the first is at line 3 of evenkeel.toml"#,
+        ],
+    },
+    Case {
+        name: "priority 0",
+        before: &[ROUTER],
+        text: "priority = 0",
+        found: &[r#"5:12 error: "priority" must be a whole number from 1 to 255, not 0"#],
+    },
+    Case {
+        name: "priority 256",
+        before: &[ROUTER],
+        text: "priority = { a = 256, b = 1 }",
+        found: &[r#"5:18 error: "a" must be a whole number from 1 to 255, not 256"#],
+    },
+    Case {
+        name: "priority of an unknown node",
+        before: &[ROUTER],
+        text: "priority = { a = 2, b = 1, bb = 3 }",
+        found: &[r#"5:28 error: there is no node "bb"; did you mean "b"?"#],
+    },
+    Case {
+        name: "no priority for a node",
+        before: &[ROUTER],
+        text: "priority = { a = 2 }",
+        found: &[r#"5:12 error: there is no priority for node "b"; add b = ..."#],
+    },
+    Case {
+        name: "bad address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.256/32"]"#,
+        found: &[
+            r#"4:14 error: "10.0.0.256/32" is no IPv4 address; write it as "192.168.0.105/32""#,
+        ],
+    },
+    Case {
+        name: "bad prefix length",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.5/33"]"#,
+        found: &[r#"4:14 error: "10.0.0.5/33" is no IPv4 address; write it as "192.168.0.105/32""#],
+    },
+    Case {
+        name: "IPv6 address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["2001:db8::5/64"]"#,
+        found: &[
+            r#"4:14 error: "2001:db8::5/64" is no IPv4 address; virtual routers carry IPv4 addresses"#,
+        ],
+    },
+    Case {
+        name: "no address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = []"#,
+        found: &[r#"4:13 error: "addresses" must not be empty"#],
+    },
+    Case {
+        name: "addresses as a string",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = "10.0.0.5/32""#,
+        found: &[r#"4:13 error: "addresses" must be a list, not a string; write it as [...]"#],
+    },
+    Case {
+        name: "an address in two routers",
+        before: &[ROUTER],
+        text: r#"[virtual_routers.s]
+interface = "eth0"
+vrid = 2
+addresses = ["10.0.0.5/24"]"#,
+        found: &[
+            "8:14 error: the virtual address 10.0.0.5 is there twice; the first is at line 4 of evenkeel.toml",
+        ],
+    },
+    Case {
+        name: "an address that is a node's",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.2/32"]"#,
+        found: &[
+            r#"4:14 error: 10.0.0.2 is the address of node "b"; a virtual address belongs to no node"#,
+        ],
+    },
+    Case {
+        name: "unknown scope",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = [{ address = "10.0.0.5/32", scope = "local" }]"#,
+        found: &[
+            r#"4:49 error: "scope" must be one of "global", "site", "link" and "host", not "local"; did you mean "global"?"#,
+        ],
+    },
+    Case {
+        name: "a label of another interface",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = [{ address = "10.0.0.5/32", label = "eth1:1" }]"#,
+        found: &[
+            r#"4:49 error: the label "eth1:1" does not begin with the interface's name; write it as "eth0:1""#,
+        ],
+    },
+    Case {
+        name: "an interface that cannot be",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0/1"
+vrid = 1
+addresses = ["10.0.0.5/32"]"#,
+        found: &[
+            r#"2:13 error: "eth0/1" cannot be the name of an interface; see `ip link`; names have at most 15 octets"#,
+        ],
+    },
+    Case {
+        name: "unknown version",
+        before: &[ROUTER],
+        text: "version = 4",
+        found: &[r#"5:11 error: "version" must be 2 or 3, not 4"#],
+    },
+    Case {
+        name: "part of a second in version 2",
+        before: &[ROUTER],
+        text: r#"version = 2
+advert_interval = "500ms""#,
+        found: &[
+            "6:19 error: version 2 has whole seconds between adverts, 1s to 255s; set version = 3 for shorter intervals",
+        ],
+    },
+    Case {
+        name: "too long an interval in version 3",
+        before: &[ROUTER],
+        text: r#"advert_interval = "41s""#,
+        found: &["5:19 error: version 3 has 10ms to 40950ms between adverts, in steps of 10ms"],
+    },
+    Case {
+        name: "an interval without unit",
+        before: &[ROUTER],
+        text: r#"advert_interval = "1""#,
+        found: &[
+            r#"5:19 error: "advert_interval" must be a duration, not "1"; write a whole number with ms, s, m, h or d, such as "1s""#,
+        ],
+    },
+    Case {
+        name: "an interval as a number",
+        before: &[ROUTER],
+        text: "advert_interval = 1",
+        found: &[
+            r#"5:19 error: "advert_interval" must be a duration, not a number; write it as "1s": a number with ms, s, m, h or d"#,
+        ],
+    },
+    Case {
+        name: "a unit that is none",
+        before: &[ROUTER],
+        text: r#"advert_interval = "1sec""#,
+        found: &[
+            r#"5:19 error: "advert_interval" must be a duration, not "1sec"; write a whole number with ms, s, m, h or d, such as "1s""#,
+        ],
+    },
+    Case {
+        name: "unicast without another node",
+        before: &[],
+        text: r#"[nodes.a]
+address = "10.0.0.1"
+[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.5/32"]
+transport = "unicast""#,
+        found: &[
+            "3:1 error: unicast needs peers, and there is no other node; add the other node to [nodes], or give peers = [...]",
+        ],
+    },
+    Case {
+        name: "unicast without peers",
+        before: &[ROUTER],
+        text: "peers = []",
+        found: &[
+            r#"5:9 error: unicast needs at least one peer; leave "peers" out to mean all other nodes"#,
+        ],
+    },
+    Case {
+        name: "own address among the peers",
+        before: &[ROUTER],
+        text: r#"peers = ["10.0.0.2", "10.0.0.1"]"#,
+        found: &[
+            r#"5:22 error: 10.0.0.1 is this node's own address; peers are the other nodes; leave "peers" out to mean all of them"#,
+        ],
+    },
+    Case {
+        name: "peers of multicast",
+        before: &[ROUTER],
+        text: r#"transport = "multicast"
+peers = ["10.0.0.2"]"#,
+        found: &[
+            r#"6:9 error: "peers" is for unicast; leave it out, or set transport = "unicast""#,
+        ],
+    },
+    Case {
+        name: "unknown transport",
+        before: &[ROUTER],
+        text: r#"transport = "unicasts""#,
+        found: &[
+            r#"5:13 error: "transport" must be one of "unicast" and "multicast", not "unicasts"; did you mean "unicast"?"#,
+        ],
+    },
+    Case {
+        name: "a password that is too long",
+        before: &[ROUTER],
+        text: r#"version = 2
+auth = { pass = "ninechars" }"#,
+        found: &[
+            r#"6:17 error: "pass" has 9 octets; the protocol carries 8; shorten it on all nodes; keepalived cuts it silently"#,
+        ],
+    },
+    Case {
+        name: "a password in version 3",
+        before: &[ROUTER],
+        text: r#"auth = { pass = "testpass" }"#,
+        found: &[
+            r#"5:8 error: version 3 has no password; remove "auth", or set version = 2 (RFC 9568 took it out)"#,
+        ],
+    },
+    Case {
+        name: "authentication by AH",
+        before: &[ROUTER],
+        text: r#"version = 2
+auth = { ah = "x" }"#,
+        found: &[
+            r#"6:8 error: "pass" is missing; add pass = ..."#,
+            r#"6:10 error: unknown key "ah"; the keys here are "pass""#,
+        ],
+    },
+    Case {
+        name: "a script that is not there",
+        before: &[ROUTER],
+        text: r#"track_scripts = ["chk_nginx"]
+[scripts.chk_ngnix]
+command = ["/bin/true"]"#,
+        found: &[r#"5:18 error: there is no script "chk_nginx"; did you mean "chk_ngnix"?"#],
+    },
+    Case {
+        name: "a weight out of range",
+        before: &[ROUTER],
+        text: r#"track_interfaces = [{ name = "eth1", weight = 254 }]"#,
+        found: &[r#"5:47 error: "weight" must be a whole number from -253 to 253, not 254"#],
+    },
+    Case {
+        name: "a notification that is not there",
+        before: &[ROUTER],
+        text: r#"notify = ["mail"]"#,
+        found: &[r#"5:11 error: there is no notification "mail"; define it as [notify.mail]"#],
+    },
+    Case {
+        name: "a lease of a second",
+        before: &[ROUTER],
+        text: "lease = 1",
+        found: &[r#"5:9 error: "lease" must be a whole number from 2 to 3600, not 1"#],
+    },
+    Case {
+        name: "a lease with unit",
+        before: &[ROUTER],
+        text: r#"lease = "2s""#,
+        found: &[r#"5:9 error: "lease" must be one of "auto" and "off", not "2s""#],
+    },
+];
