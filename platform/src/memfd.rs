@@ -1,8 +1,9 @@
 //! Bytes in a sealed memfd: how a snapshot that does not fit a packet travels, and stays as it was.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -37,7 +38,7 @@ pub fn read_sealed(descriptor: OwnedFd, length_max: usize) -> io::Result<Vec<u8>
             "memfd is not sealed",
         ));
     }
-    let mut file = File::from(descriptor);
+    let file = File::from(descriptor);
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     if length > length_max {
         return Err(io::Error::new(
@@ -45,9 +46,9 @@ pub fn read_sealed(descriptor: OwnedFd, length_max: usize) -> io::Result<Vec<u8>
             "memfd is too large",
         ));
     }
-    let mut bytes = Vec::with_capacity(length);
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
+    let mut bytes = vec![0; length];
+    // By position: the file and its offset are shared with all who got the same snapshot.
+    file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }
 

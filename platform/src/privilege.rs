@@ -117,3 +117,8 @@ pub fn identity(user: &str, group: Option<&str>) -> std::io::Result<Option<Ident
 pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
+
+/// Whether `uid` is the user this process runs as.
+pub fn is_own_user(uid: u32) -> bool {
+    Uid::effective().as_raw() == uid
+}

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -107,6 +107,14 @@ pub fn inherited_socket() -> io::Result<SeqPacket> {
     SeqPacket::from_descriptor(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Makes `log` this process's standard error.
+///
+/// # Errors
+/// Those of dup2(2).
+pub fn replace_stderr(log: impl AsFd) -> io::Result<()> {
+    Ok(nix::unistd::dup2_stderr(log)?)
+}
+
 /// A command that runs for an operator (a track script, a notification) as `identity`, without a
 /// shell, in a process group of its own, with an environment of `PATH` alone.
 pub fn script<S: AsRef<OsStr>>(argv: &[S], identity: Option<Identity>) -> Option<Command> {
@@ -139,4 +147,32 @@ pub fn kill_group(pid: u32, signal: Signal) -> io::Result<()> {
         nix::Error::ESRCH => io::ErrorKind::NotFound.into(),
         other => other.into(),
     })
+}
+
+/// Raises the limit of open descriptors as far as it goes, for this process and those it starts.
+///
+/// # Errors
+/// Those of setrlimit(2).
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
+/// This machine's host name.
+///
+/// # Errors
+/// `InvalidData` when it is not text.
+pub fn host_name() -> io::Result<String> {
+    nix::unistd::gethostname()?
+        .into_string()
+        .map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Whether this user could execute the file at `path`.
+///
+/// # Errors
+/// Those of access(2): `NotFound`, `PermissionDenied`.
+pub fn executable(path: &Path) -> io::Result<()> {
+    Ok(nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)?)
 }

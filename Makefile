@@ -1,0 +1,51 @@
+# The two commands that everybody needs are `make demo` and `make test`.
+
+CARGO ?= cargo
+PREFIX ?= /usr
+DESTDIR ?=
+
+.PHONY: demo build test check install-packages release install measure clean
+
+# Two nodes, two back ends and a client on this machine; needs nothing but Rust and a C compiler.
+demo: build
+	target/debug/evenkeel demo
+
+build:
+	$(CARGO) build --workspace --bins
+
+# Everything: formatting, lints, unit tests, and the end-to-end tests in network namespaces.
+test: install-packages check build
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --no-fail-fast; \
+	else \
+		$(CARGO) test --workspace --no-fail-fast; \
+	fi
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+# The Debian packages that the end-to-end tests drive; installs what is missing, and says so.
+install-packages:
+	lab/install-packages
+
+release:
+	$(CARGO) build --workspace --bins --release
+
+# What the table in the README says, measured again on this machine.
+measure: release install-packages
+	$(CARGO) run --release --package lab --bin measure
+
+install: release
+	install -D -m 755 target/release/evenkeel $(DESTDIR)$(PREFIX)/sbin/evenkeel
+	for program in vrrp proxy check notify admin demo; do \
+		install -D -m 755 target/release/evenkeel-$$program \
+			$(DESTDIR)$(PREFIX)/libexec/evenkeel/evenkeel-$$program || exit 1; \
+	done
+	install -D -m 644 etc/systemd/evenkeel.service $(DESTDIR)/lib/systemd/system/evenkeel.service
+	install -D -m 755 etc/init.d/evenkeel $(DESTDIR)/etc/init.d/evenkeel
+	test -e $(DESTDIR)/etc/evenkeel/evenkeel.toml || \
+		install -D -m 640 etc/evenkeel.toml $(DESTDIR)/etc/evenkeel/evenkeel.toml
+
+clean:
+	$(CARGO) clean

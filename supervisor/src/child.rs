@@ -1,0 +1,550 @@
+//! Child: one process, from its start to its end, over and over.
+//!
+//! The actor starts the program, greets it, hands over its configuration, passes messages both
+//! ways and starts it again when it ends. Whether it hangs, and what its messages mean, the
+//! supervisor decides.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use core_health::supervise::Backoff;
+use futures_util::stream::{self, Stream};
+use ipc::lifecycle::{self, FromChild, Role, ToChild, Welcome};
+use ipc::{admin, check, notify, proxy, vrrp};
+use link::{Link, LinkError};
+use platform::privilege::Identity;
+use platform::process::{self, Image, Signal};
+use platform::seqpacket::SeqPacket;
+
+/// A configuration as one child gets it.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// Which configuration.
+    pub(crate) generation: u64,
+    /// The sealed snapshot first, then the role's descriptors.
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+/// One of the processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ChildId {
+    /// Its role.
+    pub(crate) role: Role,
+    /// Which one of the role.
+    pub(crate) slot: u16,
+}
+
+/// What a child makes known to the supervisor.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Report {
+    /// Which one.
+    pub(crate) child: ChildId,
+    /// What.
+    pub(crate) news: News,
+}
+
+/// The kinds of [`Report`].
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A process runs; it is not in service yet.
+    Started { pid: u32 },
+    /// It answered a heartbeat.
+    Pong { seq: u64 },
+    /// It can switch to a configuration.
+    Prepared { generation: u64 },
+    /// It cannot.
+    Refused { generation: u64, why: String },
+    /// A configuration is in force.
+    Committed { generation: u64 },
+    /// The process ended; unless it was told to, it is started again by itself.
+    Ended { how: String, told: bool },
+    /// What its role says.
+    Role(RoleNews),
+}
+
+/// What the roles say.
+#[derive(Debug)]
+pub(crate) enum RoleNews {
+    /// The vrrp-actor.
+    Vrrp(vrrp::FromVrrp),
+    /// A proxy worker.
+    Proxy(proxy::FromProxy),
+    /// The health-checker.
+    Check(check::FromCheck),
+    /// The notifier.
+    Notify(notify::FromNotify),
+    /// The admin process, which says nothing.
+    Admin(admin::FromAdmin),
+}
+
+/// Ties a role's messages to [`RoleNews`].
+pub(crate) trait Reporting: lifecycle::Child {
+    /// Wraps one.
+    fn news(message: Self::From) -> RoleNews;
+}
+
+impl Reporting for vrrp::Vrrp {
+    fn news(message: Self::From) -> RoleNews {
+        RoleNews::Vrrp(message)
+    }
+}
+
+impl Reporting for proxy::Proxy {
+    fn news(message: Self::From) -> RoleNews {
+        RoleNews::Proxy(message)
+    }
+}
+
+impl Reporting for check::Check {
+    fn news(message: Self::From) -> RoleNews {
+        RoleNews::Check(message)
+    }
+}
+
+impl Reporting for notify::Notify {
+    fn news(message: Self::From) -> RoleNews {
+        RoleNews::Notify(message)
+    }
+}
+
+impl Reporting for admin::Admin {
+    fn news(message: Self::From) -> RoleNews {
+        RoleNews::Admin(message)
+    }
+}
+
+/// What all children have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    /// Who they become.
+    pub(crate) identity: Identity,
+    /// How much they log.
+    pub(crate) log_level: String,
+}
+
+type SupervisorLink<C> =
+    Link<ToChild<<C as lifecycle::Child>::To>, FromChild<<C as lifecycle::Child>::From>>;
+
+/// The life of one process: its messages, then its end.
+#[derive(Debug)]
+enum Life<M> {
+    /// It said something.
+    Said(FromChild<M>),
+    /// It said something that is no message.
+    Babbled(LinkError),
+    /// It ended, and everything that it had said was read.
+    Ended(io::Result<ExitStatus>),
+}
+
+/// The actor.
+pub(crate) struct Child<C: Reporting> {
+    id: ChildId,
+    image: Rc<Image>,
+    common: Rc<Common>,
+    /// Goes with the greeting.
+    greeting: Vec<OwnedFd>,
+    supervisor: Recipient<Report>,
+    /// The configuration in force, as a new process gets it.
+    load: Arc<Load>,
+    /// What follows it, and the process that made ready for it.
+    prepared: Option<(Arc<Load>, u32)>,
+    backoff: Backoff,
+    state: State<C>,
+}
+
+enum State<C: Reporting> {
+    /// A process runs.
+    Running {
+        pid: u32,
+        link: Rc<SupervisorLink<C>>,
+        told_to_stop: bool,
+    },
+    /// It ended and will be started again.
+    Pausing,
+    /// It ended for good.
+    Stopped,
+}
+
+impl<C: Reporting> Child<C> {
+    /// An actor that starts its process at once.
+    pub(crate) fn new(
+        slot: u16,
+        image: Rc<Image>,
+        common: Rc<Common>,
+        greeting: Vec<OwnedFd>,
+        load: Arc<Load>,
+        supervisor: Recipient<Report>,
+    ) -> Self {
+        let id = ChildId {
+            role: C::ROLE,
+            slot,
+        };
+        let (prepared, backoff, state) = (None, Backoff::new(), State::Pausing);
+        Self {
+            id,
+            image,
+            common,
+            greeting,
+            supervisor,
+            load,
+            prepared,
+            backoff,
+            state,
+        }
+    }
+
+    fn report(&self, news: News) {
+        // The supervisor's mailbox is bounded by what children may say between two of its turns;
+        // do_send does not drop while the supervisor lives, and when it ends nobody listens.
+        self.supervisor.do_send(Report {
+            child: self.id,
+            news,
+        });
+    }
+
+    fn start(&mut self, ctx: &mut Context<Self>) {
+        match self.try_start(ctx) {
+            Ok(pid) => {
+                self.backoff.handle_started(Instant::now());
+                self.report(News::Started { pid });
+            }
+            Err(error) => self.ended(format!("cannot be started: {error}"), ctx),
+        }
+    }
+
+    fn try_start(&mut self, ctx: &mut Context<Self>) -> io::Result<u32> {
+        let (ours, theirs) = SeqPacket::pair()?;
+        let title = format!("evenkeel: {} {}", self.id.role, self.id.slot);
+        let process = self.image.start(&title, theirs)?;
+        let pid = process
+            .id()
+            .ok_or_else(|| io::Error::other("it has no process id"))?;
+        let link = Rc::new(SupervisorLink::<C>::new(ours)?);
+        ctx.add_stream(life::<C>(Rc::clone(&link), process));
+        self.state = State::Running {
+            pid,
+            link: Rc::clone(&link),
+            told_to_stop: false,
+        };
+        self.greet(&link);
+        Ok(pid)
+    }
+
+    /// Everything a new process needs in one go; it reads one after the other.
+    fn greet(&self, link: &SupervisorLink<C>) {
+        let welcome = Welcome {
+            version: ipc::VERSION,
+            role: self.id.role,
+            slot: self.id.slot,
+            uid: self.common.identity.uid,
+            gid: self.common.identity.gid,
+            log_level: self.common.log_level.clone(),
+        };
+        let generation = self.load.generation;
+        self.send_on(link, &ToChild::Welcome(welcome), &borrow(&self.greeting));
+        self.send_on(
+            link,
+            &ToChild::Prepare { generation },
+            &borrow(&self.load.descriptors),
+        );
+        self.send_on(link, &ToChild::Commit { generation }, &[]);
+    }
+
+    fn send(&self, message: &ToChild<C::To>, descriptors: &[BorrowedFd<'_>]) {
+        if let State::Running { link, .. } = &self.state {
+            self.send_on(link, message, descriptors);
+        }
+    }
+
+    fn send_on(&self, link: &SupervisorLink<C>, message: &ToChild<C::To>, fds: &[BorrowedFd<'_>]) {
+        match link.send(message, fds) {
+            // A closed link means that the process is ending; its end is reported by wait().
+            Ok(()) | Err(LinkError::Closed) => {}
+            // A child that does not read is found by its heartbeat, which it does not answer either.
+            Err(error) => tracing::warn!("{} {}: {error}", self.id.role, self.id.slot),
+        }
+    }
+
+    fn kill(&self) {
+        if let State::Running { pid, .. } = self.state
+            && let Err(error) = process::kill_group(pid, Signal::SIGKILL)
+        {
+            tracing::warn!("cannot kill {} {}: {error}", self.id.role, self.id.slot);
+        }
+    }
+
+    fn prepare(&mut self, now: &Load, restart: Arc<Load>) {
+        let generation = now.generation;
+        if let State::Running { pid, .. } = self.state {
+            self.prepared = Some((restart, pid));
+            self.send(&ToChild::Prepare { generation }, &borrow(&now.descriptors));
+        } else {
+            let why = format!(
+                "{} {} is being restarted; try again",
+                self.id.role, self.id.slot
+            );
+            self.report(News::Refused { generation, why });
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some((load, prepared_pid)) = self.prepared.take() else {
+            return;
+        };
+        self.load = load;
+        match self.state {
+            State::Running { pid, .. } if pid == prepared_pid => {
+                self.send(
+                    &ToChild::Commit {
+                        generation: self.load.generation,
+                    },
+                    &[],
+                );
+            }
+            // It was replaced since, by a process with the old configuration: replace that too.
+            State::Running { .. } => self.kill(),
+            State::Pausing | State::Stopped => {}
+        }
+    }
+
+    fn said(&self, message: FromChild<C::From>) {
+        match message {
+            FromChild::Hello { version } if version != ipc::VERSION => {
+                tracing::error!("{} speaks version {version} of our messages", self.id.role);
+                self.kill();
+            }
+            FromChild::Hello { .. } => {}
+            FromChild::Pong { seq } => self.report(News::Pong { seq }),
+            FromChild::Prepared { generation } => self.report(News::Prepared { generation }),
+            FromChild::Refused { generation, why } => {
+                self.report(News::Refused { generation, why });
+            }
+            FromChild::Committed { generation } => self.report(News::Committed { generation }),
+            FromChild::Role(message) => self.report(News::Role(C::news(message))),
+        }
+    }
+
+    fn ended(&mut self, how: String, ctx: &mut Context<Self>) {
+        let told = matches!(
+            self.state,
+            State::Running {
+                told_to_stop: true,
+                ..
+            } | State::Stopped
+        );
+        self.report(News::Ended { how, told });
+        if told {
+            self.state = State::Stopped;
+            return;
+        }
+        self.state = State::Pausing;
+        let pause = self.backoff.handle_ended(Instant::now());
+        ctx.run_later(pause, |actor, ctx| {
+            if matches!(actor.state, State::Pausing) {
+                actor.start(ctx);
+            }
+        });
+    }
+}
+
+impl<C: Reporting> Actor for Child<C> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.start(ctx);
+    }
+}
+
+impl<C: Reporting> StreamHandler<Life<C::From>> for Child<C> {
+    fn handle(&mut self, life: Life<C::From>, ctx: &mut Context<Self>) {
+        match life {
+            Life::Said(message) => self.said(message),
+            Life::Babbled(error) => {
+                // It is a bug or an attack: a process that talks nonsense is replaced.
+                tracing::error!("{} {} is killed: {error}", self.id.role, self.id.slot);
+                self.kill();
+            }
+            Life::Ended(status) => self.ended(describe(status), ctx),
+        }
+    }
+
+    /// The stream ends with the process; the actor lives on and starts another.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+/// A heartbeat.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Ping(pub(crate) u64);
+
+impl<C: Reporting> Handler<Ping> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, ping: Ping, _: &mut Context<Self>) {
+        self.send(&ToChild::Ping { seq: ping.0 }, &[]);
+    }
+}
+
+/// End the process at once: it hangs, or its time is up.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Kill;
+
+impl<C: Reporting> Handler<Kill> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, _: Kill, _: &mut Context<Self>) {
+        self.kill();
+    }
+}
+
+/// A step of a change of configuration.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub(crate) enum Step {
+    /// Ask the running process to make ready for `now`; should it be restarted after the change,
+    /// the new process gets `restart`.
+    Prepare { now: Arc<Load>, restart: Arc<Load> },
+    /// Switch.
+    Commit,
+    /// Forget.
+    Abort,
+}
+
+impl<C: Reporting> Handler<Step> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, step: Step, _: &mut Context<Self>) {
+        match step {
+            Step::Prepare { now, restart } => self.prepare(&now, restart),
+            Step::Commit => self.commit(),
+            Step::Abort => {
+                if let Some((load, _)) = self.prepared.take() {
+                    self.send(
+                        &ToChild::Abort {
+                            generation: load.generation,
+                        },
+                        &[],
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Passes on what only this role is told.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Tell<M> {
+    /// The message.
+    pub(crate) message: M,
+    /// What goes along.
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl<C: Reporting> Handler<Tell<C::To>> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, tell: Tell<C::To>, _: &mut Context<Self>) {
+        self.send(&ToChild::Role(tell.message), &borrow(&tell.descriptors));
+    }
+}
+
+/// The supervisor's own log was opened anew; the process changes to it too.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct LogReopened(pub(crate) Arc<OwnedFd>);
+
+impl<C: Reporting> Handler<LogReopened> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, log: LogReopened, _: &mut Context<Self>) {
+        self.send(&ToChild::LogReopened, &[log.0.as_fd()]);
+    }
+}
+
+/// End in good order, and stay ended.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Stop {
+    /// How long it may take; the supervisor kills what is left.
+    pub(crate) within: Duration,
+}
+
+impl<C: Reporting> Handler<Stop> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, stop: Stop, _: &mut Context<Self>) {
+        self.send(
+            &ToChild::Stop {
+                within: stop.within,
+            },
+            &[],
+        );
+        match &mut self.state {
+            State::Running { told_to_stop, .. } => *told_to_stop = true,
+            State::Pausing => {
+                self.state = State::Stopped;
+                self.report(News::Ended {
+                    how: "was not running".into(),
+                    told: true,
+                });
+            }
+            State::Stopped => {}
+        }
+    }
+}
+
+fn life<C: Reporting>(
+    link: Rc<SupervisorLink<C>>,
+    process: tokio::process::Child,
+) -> impl Stream<Item = Life<C::From>> + 'static {
+    enum Stage<C: Reporting> {
+        Talking(Rc<SupervisorLink<C>>, tokio::process::Child),
+        Ending(tokio::process::Child),
+    }
+    stream::unfold(
+        Some(Stage::<C>::Talking(link, process)),
+        |stage| async move {
+            let (link, mut process) = match stage? {
+                Stage::Talking(link, process) => (Some(link), process),
+                Stage::Ending(process) => (None, process),
+            };
+            if let Some(link) = link {
+                match link.receive().await {
+                    Ok(received) => {
+                        let said = Life::Said(received.message);
+                        return Some((said, Some(Stage::Talking(link, process))));
+                    }
+                    Err(LinkError::Closed) => {}
+                    Err(error) => {
+                        return Some((Life::Babbled(error), Some(Stage::Ending(process))));
+                    }
+                }
+            }
+            Some((Life::Ended(process.wait().await), None))
+        },
+    )
+}
+
+fn borrow(descriptors: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    descriptors.iter().map(AsFd::as_fd).collect()
+}
+
+fn describe(status: io::Result<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status {
+        Err(error) => format!("cannot be waited for: {error}"),
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "for an unknown reason".into(),
+        },
+    }
+}

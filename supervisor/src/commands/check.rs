@@ -1,0 +1,110 @@
+//! `evenkeel check`: everything that a start and a reload would check.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use settings::{LogTarget, Report, Settings};
+
+use super::{FAILED, source};
+use crate::cli::{ConfigArgs, RunDir};
+use crate::control::client::ask;
+use crate::control::{Answer, Request};
+use crate::holdings;
+
+/// Prints what is wrong, and ends with 1 if it cannot be used.
+pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
+    let source = source(arguments);
+    let settings = match settings::load(&source) {
+        Ok(settings) => settings,
+        Err(report) => {
+            eprintln!("{report}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    for warning in &settings.warnings {
+        eprintln!("{warning}");
+    }
+    let report = against_system(&settings, &listening(&arguments.run_dir));
+    if !report.is_empty() {
+        eprintln!("{report}");
+    }
+    if report.has_errors() {
+        return ExitCode::from(FAILED);
+    }
+    println!(
+        "{}: the configuration can be used on node {}",
+        source.file.display(),
+        source.node
+    );
+    ExitCode::SUCCESS
+}
+
+/// What only the running system can tell, with its place in the configuration.
+pub(super) fn against_system(settings: &Settings, held: &BTreeSet<SocketAddr>) -> Report {
+    let mut report = Report::new();
+    holdings::check_ports(settings, held, &mut report);
+    check_interfaces(settings, &mut report);
+    check_commands(settings, &mut report);
+    check_users(settings, &mut report);
+    if let LogTarget::File(path) = &settings.global.log.target
+        && path.value().parent().is_some_and(|folder| !folder.is_dir())
+    {
+        let message = format!("the folder of {} does not exist", path.value().display());
+        report.warn(path.position(), message, "it will be made at the start");
+    }
+    report
+}
+
+/// An interface may come later, as in keepalived: its routers are Fault until then.
+fn check_interfaces(settings: &Settings, report: &mut Report) {
+    for router in &settings.virtual_routers {
+        let name = router.interface.value();
+        if !std::path::Path::new("/sys/class/net").join(name).exists() {
+            let message = format!("there is no interface {name} on this node");
+            let advice = "the virtual router is FAULT until it appears; `ip link` lists them";
+            report.warn(router.interface.position(), message, advice);
+        }
+    }
+}
+
+fn check_commands(settings: &Settings, report: &mut Report) {
+    let scripts = settings.scripts.iter().map(|script| &script.command);
+    let sinks = settings.notify.iter().filter_map(|sink| match &sink.kind {
+        settings::SinkKind::Exec(command) => Some(command),
+        _ => None,
+    });
+    for command in scripts.chain(sinks) {
+        let Some(program) = command.value().first() else {
+            continue;
+        };
+        if let Err(error) = platform::process::executable(program.as_ref()) {
+            let message = format!("{program} cannot be executed: {error}");
+            report.warn(
+                command.position(),
+                message,
+                "it counts as failed until it can",
+            );
+        }
+    }
+}
+
+fn check_users(settings: &Settings, report: &mut Report) {
+    for script in &settings.scripts {
+        let user = script.user.value();
+        if user != settings.global.user.value()
+            && !matches!(platform::privilege::identity(user, None), Ok(Some(_)))
+        {
+            let message = format!("there is no user {user} on this node");
+            report.push(script.user.position(), message, "make it, or name another");
+        }
+    }
+}
+
+/// What the running instance listens on itself; nothing when none runs.
+fn listening(run_dir: &RunDir) -> BTreeSet<SocketAddr> {
+    match ask(&run_dir.run_dir, &Request::Listening).map(|asked| asked.answer) {
+        Ok(Answer::Listening { addresses }) => addresses.into_iter().collect(),
+        _ => BTreeSet::new(),
+    }
+}

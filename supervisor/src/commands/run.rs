@@ -1,0 +1,250 @@
+//! `evenkeel run`: from the command line to a running supervisor.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use actix::prelude::*;
+use platform::daemon::{self, PidFile, Ready, Side};
+use platform::privilege::{self, Identity};
+use platform::{listen, process};
+use settings::{LogTarget, Settings, Source, Workers};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use super::{FAILED, USAGE, check, fail, source};
+use crate::children::Images;
+use crate::cli::Run;
+use crate::control::Control;
+use crate::holdings::{Holdings, Places};
+use crate::paths;
+use crate::signals::Signals;
+use crate::supervisor::{Beginning, Supervisor, notify_systemd};
+
+/// How long the children may take to be in service at the start.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// The user of the children where the configured one does not exist.
+const FALLBACK_USER: &str = "nobody";
+
+/// Runs until it is told to stop.
+pub(super) fn perform(arguments: &Run) -> ExitCode {
+    let source = source(&arguments.config);
+    let settings = match settings::load(&source) {
+        Ok(settings) => settings,
+        Err(report) => {
+            eprintln!("{report}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    if !privilege::is_root() {
+        return fail(
+            USAGE,
+            "run needs root: it opens raw sockets and puts addresses on interfaces",
+        );
+    }
+    let start = Start {
+        arguments,
+        source,
+        settings,
+    };
+    if !arguments.daemon {
+        return start
+            .run(None)
+            .map_or_else(|why| fail(FAILED, why), ExitCode::from);
+    }
+    match daemon::background() {
+        Err(error) => fail(FAILED, format!("cannot go to the background: {error}")),
+        Ok(Side::Caller(Ok(()))) => ExitCode::SUCCESS,
+        Ok(Side::Caller(Err(why))) => fail(FAILED, why.trim_end()),
+        Ok(Side::Background(ready)) => {
+            let mut ready = Some(ready);
+            let result = start.run(Some(&mut ready));
+            match (result, ready) {
+                (Ok(status), _) => ExitCode::from(status),
+                (Err(why), Some(ready)) => {
+                    ready.failed(&why);
+                    ExitCode::from(FAILED)
+                }
+                (Err(why), None) => fail(FAILED, why),
+            }
+        }
+    }
+}
+
+struct Start<'a> {
+    arguments: &'a Run,
+    source: Source,
+    settings: Settings,
+}
+
+impl Start<'_> {
+    /// Does everything that may fail before children run, then runs.
+    fn run(self, daemon: Option<&mut Option<Ready>>) -> Result<u8, String> {
+        let run_dir = absolute(&self.arguments.config.run_dir.run_dir)?;
+        std::fs::create_dir_all(&run_dir)
+            .map_err(|error| format!("cannot make {}: {error}", run_dir.display()))?;
+        let _pid_file =
+            PidFile::take(&run_dir.join(paths::PID_FILE)).map_err(|error| error.to_string())?;
+        let identity = identity(&self.settings)?;
+        direct_log(&self.settings, identity, daemon.is_some())?;
+        start_logging(&self.settings);
+        self.warn();
+        process::raise_descriptor_limit()
+            .map_err(|error| format!("cannot raise the descriptor limit: {error}"))?;
+        let places = Places {
+            admin_socket: run_dir.join(paths::ADMIN_SOCKET),
+            journal: absolute(&self.arguments.state_dir)?,
+        };
+        let slots = slots(&self.settings);
+        let images = Images::open()?;
+        let holdings = Holdings::open(&self.settings, &places, identity)
+            .map_err(|report| report.to_string())?;
+        let control_path = run_dir.join(paths::CONTROL_SOCKET);
+        let control = listen::unix(&control_path, 0o600)
+            .map_err(|error| format!("cannot listen on {}: {error}", control_path.display()))?;
+        let admin_socket = places.admin_socket.clone();
+        let (ready, started) = oneshot::channel();
+        let beginning = Beginning {
+            source: self.source,
+            settings: self.settings,
+            places,
+            identity,
+            images,
+            holdings,
+            slots,
+            ready,
+        };
+        let result = run_system(beginning, control, started, daemon);
+        for socket in [&control_path, &admin_socket] {
+            // What is gone already is what was wanted.
+            let _ = std::fs::remove_file(socket);
+        }
+        result
+    }
+
+    fn warn(&self) {
+        for warning in &self.settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        // Ports are bound in a moment, with the same messages as errors.
+        let held: BTreeSet<_> = self
+            .settings
+            .listeners
+            .iter()
+            .flat_map(|listener| &listener.bind)
+            .chain(&self.settings.admin.bind)
+            .map(|bind| *bind.value())
+            .collect();
+        let report = check::against_system(&self.settings, &held);
+        for finding in report.findings() {
+            tracing::warn!("{finding}");
+        }
+    }
+}
+
+fn run_system(
+    beginning: Beginning,
+    control: OwnedFd,
+    started: oneshot::Receiver<Result<(), String>>,
+    daemon: Option<&mut Option<Ready>>,
+) -> Result<u8, String> {
+    let keep_stderr = !matches!(beginning.settings.global.log.target, LogTarget::Stderr);
+    let system = System::new();
+    system.block_on(async {
+        let supervisor = Supervisor::new(beginning).start();
+        Signals::new(supervisor.clone().recipient())
+            .map_err(|error| error.to_string())?
+            .start();
+        Control::new(control, supervisor.recipient())
+            .map_err(|error| error.to_string())?
+            .start();
+        match tokio::time::timeout(START_MAX, started).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err("the start was given up".into()),
+            Err(_) => Err(format!(
+                "the processes are not in service after {START_MAX:?}"
+            )),
+        }
+    })?;
+    tracing::info!("everything is in service");
+    notify_systemd(sd_notify::NotifyState::Ready);
+    if let Some(ready) = daemon.and_then(Option::take) {
+        ready.done(keep_stderr).map_err(|error| error.to_string())?;
+    }
+    system.block_on(async {
+        actix_rt::spawn(feed_watchdog());
+    });
+    match system.run_with_code() {
+        Ok(code) => Ok(u8::try_from(code).unwrap_or(FAILED)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// systemd kills and restarts what stops saying that it is alive.
+async fn feed_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut interval = tokio::time::interval(limit / 2);
+    loop {
+        interval.tick().await;
+        notify_systemd(sd_notify::NotifyState::Watchdog);
+    }
+}
+
+fn identity(settings: &Settings) -> Result<Identity, String> {
+    let (user, group) = (settings.global.user.value(), settings.global.group.value());
+    let look_up = |user: &str, group| {
+        privilege::identity(user, group).map_err(|error| format!("cannot look up {user}: {error}"))
+    };
+    if let Some(identity) = look_up(user, Some(group))? {
+        return Ok(identity);
+    }
+    eprintln!(
+        "evenkeel: there is no user {user} with group {group}; the processes run as {FALLBACK_USER}"
+    );
+    look_up(FALLBACK_USER, None)?.ok_or_else(|| format!("there is no user {FALLBACK_USER} either"))
+}
+
+/// In the background there is nobody to read standard error: syslog takes its place.
+fn direct_log(settings: &Settings, identity: Identity, in_background: bool) -> Result<(), String> {
+    let log = match &settings.global.log.target {
+        LogTarget::File(path) => daemon::open_log(path.value(), identity)
+            .map_err(|error| format!("cannot open {}: {error}", path.value().display()))?,
+        LogTarget::Stderr if in_background => match daemon::syslog_stream() {
+            Ok(log) => log,
+            // No syslog daemon: what is written to standard error until the start is done is seen.
+            Err(_) => return Ok(()),
+        },
+        LogTarget::Stderr => return Ok(()),
+    };
+    process::replace_stderr(&log).map_err(|error: io::Error| error.to_string())
+}
+
+fn start_logging(settings: &Settings) {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(settings.global.log.level.as_str()))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+}
+
+fn slots(settings: &Settings) -> u16 {
+    match settings.proxy.workers {
+        Workers::Exactly(count) => count.get(),
+        Workers::Auto => available_parallelism()
+            .ok()
+            .and_then(|cores| u16::try_from(cores.get()).ok())
+            .unwrap_or(1),
+    }
+}
+
+fn absolute(path: &Path) -> Result<std::path::PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,406 @@
+//! What the supervisor holds for its children, so that a restarted one finds it: listening sockets,
+//! log files, the journal's folder, the shared counters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ipc::codec;
+use platform::counters::SharedCounters;
+use platform::privilege::Identity;
+use platform::{daemon, listen, memfd};
+use settings::{Position, Report, Settings};
+
+use crate::child::Load;
+use crate::snapshots;
+
+/// Descriptors that fit a packet beside the snapshot.
+const DESCRIPTORS_MAX: usize = codec::DESCRIPTORS_MAX - 1;
+
+/// Everything that is held.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    /// For each address, one socket a worker slot.
+    listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    access_logs: Vec<OwnedFd>,
+    notify_files: Vec<OwnedFd>,
+    /// The admin process's sockets: the Unix one, then the TCP one where there is one.
+    admin: Vec<OwnedFd>,
+    journal: OwnedFd,
+    /// The workers' counters.
+    pub(crate) counters: SharedCounters,
+}
+
+/// The sockets and files that a new configuration needs and the old one did not.
+#[derive(Debug)]
+pub(crate) struct Additions {
+    listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    access_logs: Vec<OwnedFd>,
+    notify_files: Vec<OwnedFd>,
+}
+
+/// Where the admin process and the journal live.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The admin process's Unix socket.
+    pub(crate) admin_socket: PathBuf,
+    /// The journal's folder.
+    pub(crate) journal: PathBuf,
+}
+
+impl Holdings {
+    /// Opens what lives as long as the supervisor. The configuration's own sockets and files are
+    /// [`Additions`].
+    ///
+    /// # Errors
+    /// What is wrong, at its place in the configuration where it has one.
+    pub(crate) fn open(
+        settings: &Settings,
+        places: &Places,
+        identity: Identity,
+    ) -> Result<Self, Report> {
+        let mut report = Report::new();
+        let file = Position::of_file;
+        let admin = open_admin(settings, places, identity, &mut report);
+        let journal = open_journal(&places.journal, identity).map_err(|error| {
+            report.push(
+                &file(&places.journal),
+                format!("cannot use the state directory: {error}"),
+                "make it, or choose another with --state-dir",
+            );
+        });
+        let counters = SharedCounters::create().map_err(|error| {
+            report.push(
+                &file(Path::new("memfd")),
+                format!("cannot share memory: {error}"),
+                "",
+            );
+        });
+        match (journal, counters) {
+            (Ok(journal), Ok(counters)) if !report.has_errors() => Ok(Self {
+                listening: BTreeMap::new(),
+                access_logs: Vec::new(),
+                notify_files: Vec::new(),
+                admin,
+                journal,
+                counters,
+            }),
+            _ => Err(report),
+        }
+    }
+
+    /// Opens what `settings` needs beyond what is held. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// A port in use, a file that cannot be opened, too many of them: all of it, with places.
+    pub(crate) fn additions(
+        &self,
+        settings: &Settings,
+        slots: u16,
+        identity: Identity,
+    ) -> Result<Additions, Report> {
+        let mut report = Report::new();
+        let mut listening = BTreeMap::new();
+        for bind in settings
+            .listeners
+            .iter()
+            .flat_map(|listener| &listener.bind)
+        {
+            if !self.listening.contains_key(bind.value()) {
+                match open_slots(*bind.value(), slots) {
+                    Ok(sockets) => drop(listening.insert(*bind.value(), sockets)),
+                    Err(error) => push_bind_error(&mut report, bind, &error),
+                }
+            }
+        }
+        let access_logs = open_logs(&snapshots::access_logs(settings), identity, &mut report);
+        let notify_files = open_logs(&snapshots::notify_files(settings), identity, &mut report);
+        if snapshots::binds(settings).len() + access_logs.len() > DESCRIPTORS_MAX
+            || notify_files.len() + 1 > DESCRIPTORS_MAX
+        {
+            let message = format!("more than {DESCRIPTORS_MAX} sockets and files for one process");
+            report.push(
+                settings.node.address.position(),
+                message,
+                "use fewer addresses",
+            );
+        }
+        let additions = Additions {
+            listening,
+            access_logs,
+            notify_files,
+        };
+        if report.has_errors() {
+            Err(report)
+        } else {
+            Ok(additions)
+        }
+    }
+
+    /// Takes additions over, and closes what `settings` no longer names.
+    pub(crate) fn adopt(&mut self, additions: Additions, settings: &Settings) {
+        self.listening.extend(additions.listening);
+        let named: BTreeSet<SocketAddr> = snapshots::binds(settings).into_iter().collect();
+        self.listening.retain(|address, _| named.contains(address));
+        self.access_logs = additions.access_logs;
+        self.notify_files = additions.notify_files;
+    }
+
+    /// The addresses that are listened on.
+    pub(crate) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.listening.keys().copied().collect()
+    }
+
+    /// A worker's configuration. With `additions` it is for a worker that runs with what is held;
+    /// without, for a new process.
+    ///
+    /// # Errors
+    /// When a memfd cannot be made or a descriptor cannot be copied.
+    pub(crate) fn proxy_load(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        slot: u16,
+        fresh: bool,
+        additions: Option<&Additions>,
+    ) -> io::Result<Arc<Load>> {
+        let known = if fresh {
+            BTreeSet::new()
+        } else {
+            self.addresses()
+        };
+        let snapshot = snapshots::proxy(settings, &known);
+        let mut descriptors = vec![sealed(&snapshot)?];
+        let new = snapshot
+            .listeners
+            .iter()
+            .flat_map(|listener| &listener.binds);
+        for bind in new.filter(|bind| bind.new) {
+            let sockets = additions
+                .and_then(|additions| additions.listening.get(&bind.address))
+                .or_else(|| self.listening.get(&bind.address))
+                .and_then(|sockets| sockets.get(usize::from(slot)))
+                .ok_or_else(|| io::Error::other(format!("no socket for {}", bind.address)))?;
+            descriptors.push(sockets.try_clone()?);
+        }
+        let logs = additions.map_or(&self.access_logs, |additions| &additions.access_logs);
+        descriptors.extend(clone_all(logs)?);
+        Ok(Arc::new(Load {
+            generation,
+            descriptors,
+        }))
+    }
+
+    /// The notifier's configuration.
+    ///
+    /// # Errors
+    /// As [`Holdings::proxy_load`].
+    pub(crate) fn notify_load(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        additions: Option<&Additions>,
+    ) -> io::Result<Arc<Load>> {
+        let mut descriptors = vec![
+            sealed(&snapshots::notify(settings))?,
+            self.journal.try_clone()?,
+        ];
+        let files = additions.map_or(&self.notify_files, |additions| &additions.notify_files);
+        descriptors.extend(clone_all(files)?);
+        Ok(Arc::new(Load {
+            generation,
+            descriptors,
+        }))
+    }
+
+    /// The vrrp-actor's configuration.
+    ///
+    /// # Errors
+    /// As [`Holdings::proxy_load`].
+    pub(crate) fn vrrp_load(&self, settings: &Settings, generation: u64) -> io::Result<Arc<Load>> {
+        plain_load(generation, &snapshots::vrrp(settings))
+    }
+
+    /// The health-checker's configuration.
+    ///
+    /// # Errors
+    /// As [`Holdings::proxy_load`].
+    pub(crate) fn check_load(&self, settings: &Settings, generation: u64) -> io::Result<Arc<Load>> {
+        plain_load(generation, &snapshots::check(settings))
+    }
+
+    /// The admin process's configuration.
+    ///
+    /// # Errors
+    /// As [`Holdings::proxy_load`].
+    pub(crate) fn admin_load(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        fresh: bool,
+    ) -> io::Result<Arc<Load>> {
+        let mut descriptors = vec![sealed(&snapshots::admin(settings))?];
+        if fresh {
+            descriptors.extend(clone_all(&self.admin)?);
+        }
+        Ok(Arc::new(Load {
+            generation,
+            descriptors,
+        }))
+    }
+
+    /// Opens all log files anew, as after a rotation: the access logs and the notifier's files.
+    ///
+    /// # Errors
+    /// What cannot be opened; the old files stay in use then.
+    pub(crate) fn reopen_logs(
+        &mut self,
+        settings: &Settings,
+        identity: Identity,
+    ) -> Result<(), Report> {
+        let mut report = Report::new();
+        let access_logs = open_logs(&snapshots::access_logs(settings), identity, &mut report);
+        let notify_files = open_logs(&snapshots::notify_files(settings), identity, &mut report);
+        if report.has_errors() {
+            return Err(report);
+        }
+        self.access_logs = access_logs;
+        self.notify_files = notify_files;
+        Ok(())
+    }
+
+    /// Copies of the access logs' descriptors.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub(crate) fn access_logs(&self) -> io::Result<Vec<OwnedFd>> {
+        clone_all(&self.access_logs)
+    }
+
+    /// Copies of the notifier's files' descriptors.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub(crate) fn notify_files(&self) -> io::Result<Vec<OwnedFd>> {
+        clone_all(&self.notify_files)
+    }
+
+    /// What goes with a worker's greeting.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub(crate) fn proxy_greeting(&self) -> io::Result<Vec<OwnedFd>> {
+        Ok(vec![self.counters.as_fd().try_clone_to_owned()?])
+    }
+}
+
+fn plain_load<S: serde::Serialize>(generation: u64, snapshot: &S) -> io::Result<Arc<Load>> {
+    Ok(Arc::new(Load {
+        generation,
+        descriptors: vec![sealed(snapshot)?],
+    }))
+}
+
+fn sealed<S: serde::Serialize>(snapshot: &S) -> io::Result<OwnedFd> {
+    let bytes = codec::encode_snapshot(snapshot).map_err(io::Error::other)?;
+    memfd::sealed("evenkeel-snapshot", &bytes)
+}
+
+fn clone_all(descriptors: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
+    descriptors.iter().map(OwnedFd::try_clone).collect()
+}
+
+/// One socket a slot, after a look whether somebody else listens there: with SO_REUSEPORT we would
+/// share the port with any other process of the same user without noticing.
+fn open_slots(address: SocketAddr, slots: u16) -> io::Result<Vec<OwnedFd>> {
+    listen::probe_tcp(address)?;
+    (0..slots).map(|_| listen::tcp(address)).collect()
+}
+
+fn push_bind_error(report: &mut Report, bind: &settings::Spanned<SocketAddr>, error: &io::Error) {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that listens there (`ss -ltnp` shows it)",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need root",
+        _ => "",
+    };
+    let message = format!("cannot listen on {}: {}", bind.value(), describe(error));
+    report.push(bind.position(), message, advice);
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// What can be told about the ports of a configuration without opening anything for good.
+pub(crate) fn check_ports(settings: &Settings, held: &BTreeSet<SocketAddr>, report: &mut Report) {
+    let binds = settings
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.bind);
+    for bind in binds.chain(&settings.admin.bind) {
+        if !held.contains(bind.value())
+            && let Err(error) = listen::probe_tcp(*bind.value())
+        {
+            push_bind_error(report, bind, &error);
+        }
+    }
+}
+
+fn open_admin(
+    settings: &Settings,
+    places: &Places,
+    identity: Identity,
+    report: &mut Report,
+) -> Vec<OwnedFd> {
+    let mut sockets = Vec::new();
+    match listen::unix(&places.admin_socket, 0o660) {
+        Ok(socket) => sockets.push(socket),
+        Err(error) => report.push(
+            &Position::of_file(&places.admin_socket),
+            format!("cannot listen on the admin socket: {error}"),
+            "",
+        ),
+    }
+    if let Err(error) = std::os::unix::fs::chown(&places.admin_socket, None, Some(identity.gid)) {
+        tracing::warn!(
+            "cannot give the admin socket to group {}: {error}",
+            identity.gid
+        );
+    }
+    if let Some(bind) = &settings.admin.bind {
+        match listen::probe_tcp(*bind.value()).and_then(|()| listen::tcp(*bind.value())) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => push_bind_error(report, bind, &error),
+        }
+    }
+    sockets
+}
+
+fn open_journal(folder: &Path, identity: Identity) -> io::Result<OwnedFd> {
+    use std::os::unix::fs::{DirBuilderExt, chown};
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o750).create(folder)?;
+    chown(folder, Some(identity.uid), Some(identity.gid))?;
+    Ok(std::fs::File::open(folder)?.into())
+}
+
+fn open_logs<P: AsRef<Path>>(paths: &[P], identity: Identity, report: &mut Report) -> Vec<OwnedFd> {
+    let mut files = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        match daemon::open_log(path, identity) {
+            Ok(file) => files.push(file),
+            Err(error) => report.push(
+                &Position::of_file(path),
+                format!("cannot open the log file: {error}"),
+                "make the folder, or choose another path",
+            ),
+        }
+    }
+    files
+}

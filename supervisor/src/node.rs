@@ -1,0 +1,204 @@
+//! Node: what is known of this node, for status pages, for children that start again, and for
+//! people.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use ipc::proxy::Counter;
+use ipc::status::{NodeStatus, ProcessStatus, RouterStatus, ServerStatus, Traffic};
+use platform::counters::SharedCounters;
+use settings::Settings;
+
+use crate::child::ChildId;
+
+/// The verdict on a server.
+#[derive(Clone, Debug)]
+struct ServerVerdict {
+    up: bool,
+    reason: String,
+    since_unix_ms: u64,
+}
+
+/// What is known.
+#[derive(Debug)]
+pub(crate) struct Node {
+    started_unix_ms: u64,
+    routers: Vec<RouterStatus>,
+    servers: BTreeMap<(String, SocketAddr), ServerVerdict>,
+    scripts: BTreeMap<String, bool>,
+    processes: BTreeMap<ChildId, ProcessStatus>,
+}
+
+impl Node {
+    /// Knows nothing yet.
+    pub(crate) fn new(now_unix_ms: u64) -> Self {
+        Self {
+            started_unix_ms: now_unix_ms,
+            routers: Vec::new(),
+            servers: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            processes: BTreeMap::new(),
+        }
+    }
+
+    /// The vrrp-actor has said how its routers are.
+    pub(crate) fn handle_routers(&mut self, routers: Vec<RouterStatus>) {
+        self.routers = routers;
+    }
+
+    /// The health-checker has decided on a server.
+    pub(crate) fn handle_server(
+        &mut self,
+        key: (String, SocketAddr),
+        up: bool,
+        reason: String,
+        now_unix_ms: u64,
+    ) {
+        self.servers.insert(
+            key,
+            ServerVerdict {
+                up,
+                reason,
+                since_unix_ms: now_unix_ms,
+            },
+        );
+    }
+
+    /// The health-checker has decided on a script.
+    pub(crate) fn handle_script(&mut self, script: String, up: bool) {
+        self.scripts.insert(script, up);
+    }
+
+    /// A process runs; it is not in service yet.
+    pub(crate) fn handle_started(&mut self, child: ChildId, pid: u32, now_unix_ms: u64) {
+        let process = self.process(child);
+        process.restarts += u64::from(process.since_unix_ms != 0);
+        process.pid = Some(pid);
+        process.in_service = false;
+        process.since_unix_ms = now_unix_ms;
+    }
+
+    /// Its configuration is in force.
+    pub(crate) fn handle_in_service(&mut self, child: ChildId) {
+        self.process(child).in_service = true;
+    }
+
+    /// It ended.
+    pub(crate) fn handle_ended(&mut self, child: ChildId) {
+        let process = self.process(child);
+        process.pid = None;
+        process.in_service = false;
+    }
+
+    /// A new configuration: verdicts on what it does not name are forgotten.
+    pub(crate) fn handle_settings(&mut self, settings: &Settings) {
+        self.servers.retain(|(upstream, address), _| {
+            settings.upstreams.iter().any(|known| {
+                known.check.is_some()
+                    && known.name == *upstream
+                    && known
+                        .servers
+                        .iter()
+                        .any(|server| server.address.value() == address)
+            })
+        });
+        self.scripts
+            .retain(|name, _| settings.scripts.iter().any(|script| script.name == *name));
+    }
+
+    fn process(&mut self, child: ChildId) -> &mut ProcessStatus {
+        self.processes.entry(child).or_insert(ProcessStatus {
+            role: child.role,
+            slot: child.slot,
+            pid: None,
+            in_service: false,
+            restarts: 0,
+            since_unix_ms: 0,
+        })
+    }
+
+    /// The verdicts on scripts.
+    pub(crate) fn scripts(&self) -> Vec<(String, bool)> {
+        self.scripts
+            .iter()
+            .map(|(name, up)| (name.clone(), *up))
+            .collect()
+    }
+
+    /// The verdicts on servers.
+    pub(crate) fn servers(&self) -> Vec<(String, SocketAddr, bool)> {
+        let servers = self.servers.iter();
+        servers
+            .map(|((upstream, address), known)| (upstream.clone(), *address, known.up))
+            .collect()
+    }
+
+    /// Children that are not in service, in words.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let missing = self
+            .processes
+            .values()
+            .filter(|process| !process.in_service);
+        missing
+            .map(|process| format!("{} {}", process.role, process.slot))
+            .collect()
+    }
+
+    /// Everything, for showing.
+    pub(crate) fn status(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        proxy_well: bool,
+        counters: &SharedCounters,
+    ) -> NodeStatus {
+        NodeStatus {
+            cluster: settings.cluster.name.clone(),
+            node: settings.node.name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            generation,
+            started_unix_ms: self.started_unix_ms,
+            proxy_well,
+            routers: self.routers.clone(),
+            servers: self.server_statuses(settings),
+            processes: self.processes.values().cloned().collect(),
+            traffic: traffic(counters),
+        }
+    }
+
+    fn server_statuses(&self, settings: &Settings) -> Vec<ServerStatus> {
+        let mut statuses = Vec::new();
+        for upstream in &settings.upstreams {
+            for server in &upstream.servers {
+                let address = *server.address.value();
+                let verdict = self.servers.get(&(upstream.name.clone(), address));
+                statuses.push(ServerStatus {
+                    upstream: upstream.name.clone(),
+                    address,
+                    up: verdict.is_none_or(|verdict| verdict.up),
+                    reason: match verdict {
+                        Some(verdict) => verdict.reason.clone(),
+                        None if upstream.check.is_some() => "not checked yet".into(),
+                        None => "not checked".into(),
+                    },
+                    since_unix_ms: verdict
+                        .map_or(self.started_unix_ms, |verdict| verdict.since_unix_ms),
+                });
+            }
+        }
+        statuses
+    }
+}
+
+fn traffic(counters: &SharedCounters) -> Traffic {
+    let sum = |counter: Counter| counters.sum(counter.index());
+    Traffic {
+        accepted: sum(Counter::Accepted),
+        handled: sum(Counter::Handled),
+        requests: sum(Counter::Requests),
+        active: sum(Counter::Active),
+        reading: sum(Counter::Reading),
+        writing: sum(Counter::Writing),
+        waiting: sum(Counter::Waiting),
+    }
+}

@@ -1,0 +1,28 @@
+//! Where things lie.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The control socket's name in the run directory.
+pub(crate) const CONTROL_SOCKET: &str = "control.sock";
+/// The admin socket's name in the run directory.
+pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
+/// The pid file's name in the run directory.
+pub(crate) const PID_FILE: &str = "evenkeel.pid";
+
+/// The folder of the children's programs in an installed system.
+const LIBEXEC: &str = "/usr/libexec/evenkeel";
+
+/// Finds a program: beside this one (a build tree), else where it is installed.
+///
+/// # Errors
+/// When this program's own path cannot be told.
+pub(crate) fn program(name: &str) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().unwrap_or(Path::new("/")).join(name);
+    if beside.exists() {
+        Ok(beside)
+    } else {
+        Ok(Path::new(LIBEXEC).join(name))
+    }
+}

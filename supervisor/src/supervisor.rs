@@ -1,0 +1,430 @@
+//! Supervisor: the actor that keeps everything together. Children report to it, commands and
+//! signals come to it; what it decides by itself is little: whom to restart is [`Child`]'s, who
+//! hangs is [`Heartbeat`]'s, whether the proxy serves is [`ProxyHealth`]'s, which state to be in is
+//! VRRP's.
+//!
+//! [`Child`]: crate::child::Child
+
+mod reload;
+mod reports;
+mod stop;
+
+pub(crate) use stop::notify_systemd;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use core_health::proxy::{Change, GRACE, ProxyHealth};
+use core_health::supervise::Heartbeat;
+use ipc::event::{Event, Severity, What};
+use ipc::notify::ToNotify;
+use ipc::proxy::ToProxy;
+use platform::clock;
+use platform::privilege::Identity;
+use settings::{LogTarget, Settings, Source};
+use tokio::sync::oneshot;
+
+use crate::child::{ChildId, Common, LogReopened, Tell};
+use crate::children::{Children, Images, Loads};
+use crate::control::{Answer, Asked, Request};
+use crate::holdings::{Holdings, Places};
+use crate::node::Node;
+use crate::outbox::Outbox;
+use crate::signals::Signal;
+
+/// How long after its start a child may be silent: a loaded machine takes its time to load it.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long VRRP waits for the first round of checks before it may lead without.
+const FIRST_ROUND_MAX: Duration = Duration::from_secs(5);
+
+/// Between two messages about the node's state to everybody who shows it.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the state is shown when nothing changes, for the counters in it.
+const STATUS_IDLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Everything that a supervisor starts with.
+pub(crate) struct Beginning {
+    /// Where the configuration came from, and comes from again at a reload.
+    pub(crate) source: Source,
+    /// The configuration.
+    pub(crate) settings: Settings,
+    /// Where things lie.
+    pub(crate) places: Places,
+    /// The user of the children.
+    pub(crate) identity: Identity,
+    /// Their programs.
+    pub(crate) images: Images,
+    /// Their sockets and files.
+    pub(crate) holdings: Holdings,
+    /// How many proxy workers.
+    pub(crate) slots: u16,
+    /// Told once: everybody is in service, or why not.
+    pub(crate) ready: oneshot::Sender<Result<(), String>>,
+}
+
+/// The actor.
+pub(crate) struct Supervisor {
+    source: Source,
+    settings: Settings,
+    generation: u64,
+    places: Places,
+    identity: Identity,
+    images: Images,
+    holdings: Holdings,
+    slots: u16,
+    ready: Option<oneshot::Sender<Result<(), String>>>,
+    /// Set from the moment the actor runs.
+    children: Option<Children>,
+    heartbeat: Heartbeat<ChildId>,
+    proxy_health: ProxyHealth,
+    lead: Lead,
+    node: Node,
+    outbox: Outbox,
+    status_due: Option<SpawnHandle>,
+    /// Time limits of script runs, and who runs them.
+    scripts: BTreeMap<String, ScriptPlan>,
+    reload: Option<reload::Reload>,
+    stop: Option<stop::Stop>,
+}
+
+/// What must be before a virtual router may become Master.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lead {
+    first_round_done: bool,
+    proxy_served: bool,
+    allowed: bool,
+}
+
+/// How a script is run.
+#[derive(Clone, Debug)]
+struct ScriptPlan {
+    command: Vec<String>,
+    identity: Option<Identity>,
+    limit: Duration,
+}
+
+impl Supervisor {
+    /// An actor that starts all children when it runs.
+    pub(crate) fn new(beginning: Beginning) -> Self {
+        let scripts = script_plans(&beginning.settings);
+        Self {
+            source: beginning.source,
+            settings: beginning.settings,
+            generation: 1,
+            places: beginning.places,
+            identity: beginning.identity,
+            images: beginning.images,
+            holdings: beginning.holdings,
+            slots: beginning.slots,
+            ready: Some(beginning.ready),
+            children: None,
+            heartbeat: Heartbeat::new(Instant::now()),
+            proxy_health: ProxyHealth::new(GRACE),
+            lead: Lead::default(),
+            node: Node::new(clock::unix_ms()),
+            outbox: Outbox::default(),
+            status_due: None,
+            scripts,
+            reload: None,
+            stop: None,
+        }
+    }
+
+    fn start_children(&mut self, ctx: &mut Context<Self>) -> Result<(), String> {
+        let additions = self
+            .holdings
+            .additions(&self.settings, self.slots, self.identity)
+            .map_err(|report| report.to_string())?;
+        self.holdings.adopt(additions, &self.settings);
+        let common = Rc::new(Common {
+            identity: self.identity,
+            log_level: self.settings.global.log.level.as_str().to_owned(),
+        });
+        let start = || {
+            let holdings = &self.holdings;
+            let loads = Loads::make(holdings, &self.settings, self.generation, self.slots, None)?;
+            let to = ctx.address().recipient();
+            Children::start(&self.images, &common, holdings, &loads, &to)
+        };
+        self.children = Some(start().map_err(|error| format!("cannot start: {error}"))?);
+        Ok(())
+    }
+
+    /// Serves what is due, and waits for what is due next. The only place that arms this timer.
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        if now >= self.heartbeat.poll_timeout() {
+            self.beat(now);
+        }
+        if let Some(change) = self.proxy_health.handle_timeout(now) {
+            self.proxy_changed(change, ctx);
+        }
+        let next = self.heartbeat.poll_timeout();
+        let next = self
+            .proxy_health
+            .poll_timeout()
+            .map_or(next, |other| next.min(other));
+        ctx.run_later(next.saturating_duration_since(now), Self::tick);
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let beat = self.heartbeat.handle_timeout(now);
+        if let (Some(seq), Some(children)) = (beat.ping, &self.children) {
+            children.ping(seq);
+        }
+        for (child, silent) in beat.silent {
+            tracing::error!(
+                "{} {} is silent for {silent:?}; killing it",
+                child.role,
+                child.slot
+            );
+            if let Some(children) = &self.children {
+                children.kill(child);
+            }
+            let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+            let what = What::ProcessHung {
+                role: child.role,
+                slot: child.slot,
+                silent_ms,
+            };
+            self.outbox_event(Severity::Error, what);
+        }
+    }
+
+    fn proxy_changed(&mut self, change: Change, ctx: &mut Context<Self>) {
+        let well = matches!(change, Change::Well);
+        self.lead.proxy_served |= well;
+        self.tell_proxy_health();
+        self.maybe_lead();
+        self.status_changed(ctx);
+        if self.stop.is_some() {
+            return;
+        }
+        let (severity, what) = if well {
+            (Severity::Info, What::ProxyWell)
+        } else {
+            (Severity::Critical, What::ProxyIll)
+        };
+        self.outbox_event(severity, what);
+    }
+
+    fn tell_proxy_health(&self) {
+        if let Some(children) = &self.children {
+            children.tell_vrrp(ipc::vrrp::ToVrrp::ProxyHealth {
+                well: self.proxy_health.is_well(),
+            });
+        }
+    }
+
+    fn maybe_lead(&mut self) {
+        if !self.lead.allowed && self.lead.first_round_done && self.lead.proxy_served {
+            self.allow_lead();
+        }
+    }
+
+    fn allow_lead(&mut self) {
+        self.lead.allowed = true;
+        if let Some(children) = &self.children {
+            children.tell_vrrp(ipc::vrrp::ToVrrp::MayLead);
+        }
+    }
+
+    /// Writes an event down, and tells whoever is to be told.
+    fn outbox_event(&mut self, severity: Severity, what: What) {
+        self.deliver(Event {
+            at_unix_ms: clock::unix_ms(),
+            severity,
+            what,
+        });
+    }
+
+    fn deliver(&mut self, event: Event) {
+        self.outbox.push(event.clone());
+        if let Some(children) = &self.children {
+            children.tell_notify(Tell {
+                message: ToNotify::Event(event),
+                descriptors: Vec::new(),
+            });
+        }
+    }
+
+    /// Shows the node's state to everybody soon; many changes at once make one message.
+    fn status_changed(&mut self, ctx: &mut Context<Self>) {
+        if self.status_due.is_none() {
+            self.status_due = Some(ctx.run_later(STATUS_INTERVAL, |supervisor, _| {
+                supervisor.status_due = None;
+                supervisor.show_status();
+            }));
+        }
+    }
+
+    fn show_status(&self) {
+        let Some(children) = &self.children else {
+            return;
+        };
+        let status = Box::new(self.status());
+        for slot in 0..children.proxy_count() {
+            let message = ToProxy::Status(status.clone());
+            children.tell_proxy(
+                slot,
+                Tell {
+                    message,
+                    descriptors: Vec::new(),
+                },
+            );
+        }
+        children.tell_admin(ipc::admin::ToAdmin::Status(status));
+    }
+
+    fn status(&self) -> ipc::status::NodeStatus {
+        let well = self.proxy_health.is_well();
+        self.node.status(
+            &self.settings,
+            self.generation,
+            well,
+            &self.holdings.counters,
+        )
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Err(report) = self.holdings.reopen_logs(&self.settings, self.identity) {
+            return tracing::error!("the log files cannot be opened again:\n{report}");
+        }
+        if let Err(error) = self.hand_out_logs() {
+            return tracing::error!("the log files cannot be handed out: {error}");
+        }
+        tracing::info!("log files opened again");
+    }
+
+    fn hand_out_logs(&self) -> std::io::Result<()> {
+        let Some(children) = &self.children else {
+            return Ok(());
+        };
+        let files = self.holdings.notify_files()?;
+        children.tell_notify(Tell {
+            message: ToNotify::LogsReopened,
+            descriptors: files,
+        });
+        for slot in 0..children.proxy_count() {
+            let descriptors = self.holdings.access_logs()?;
+            children.tell_proxy(
+                slot,
+                Tell {
+                    message: ToProxy::LogsReopened,
+                    descriptors,
+                },
+            );
+        }
+        if let LogTarget::File(path) = &self.settings.global.log.target {
+            let log: OwnedFd = platform::daemon::open_log(path.value(), self.identity)?;
+            platform::process::replace_stderr(&log)?;
+            children.log_reopened(&LogReopened(Arc::new(log)));
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Err(why) = self.start_children(ctx) {
+            self.tell_ready(Err(why));
+            return System::current().stop_with_code(1);
+        }
+        self.outbox_event(
+            Severity::Info,
+            What::Started {
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+        );
+        ctx.run_later(FIRST_ROUND_MAX, |supervisor, _| {
+            if !supervisor.lead.allowed && supervisor.stop.is_none() {
+                tracing::warn!("the first checks take too long; VRRP goes on without them");
+                supervisor.allow_lead();
+            }
+        });
+        ctx.run_interval(STATUS_IDLE_INTERVAL, |supervisor, ctx| {
+            supervisor.status_changed(ctx)
+        });
+        self.tick(ctx);
+    }
+}
+
+impl Supervisor {
+    fn tell_ready(&mut self, result: Result<(), String>) {
+        if let Some(ready) = self.ready.take() {
+            // Whoever waited has given up; it says so itself.
+            let _ = ready.send(result);
+        }
+    }
+}
+
+impl Handler<Asked> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, asked: Asked, ctx: &mut Context<Self>) {
+        let answer = match asked.request {
+            Request::Status => Answer::Status {
+                status: Box::new(self.status()),
+            },
+            Request::Journal => Answer::Journal {
+                folder: self.places.journal.clone(),
+            },
+            Request::Listening => {
+                let admin = self.settings.admin.bind.as_ref().map(|bind| *bind.value());
+                let addresses = self.holdings.addresses().into_iter().chain(admin).collect();
+                Answer::Listening { addresses }
+            }
+            Request::Stop { now } => {
+                self.begin_stop(now, ctx);
+                Answer::Stopping
+            }
+            Request::Reload => return self.begin_reload(Some(asked.answer), ctx),
+        };
+        // A client that left does not want the answer.
+        let _ = asked.answer.send(answer);
+    }
+}
+
+impl Handler<Signal> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, signal: Signal, ctx: &mut Context<Self>) {
+        match signal {
+            Signal::Reload => self.begin_reload(None, ctx),
+            Signal::ReopenLogs => self.reopen_logs(),
+            Signal::Stop => self.begin_stop(false, ctx),
+            Signal::StopNow => self.begin_stop(true, ctx),
+        }
+    }
+}
+
+fn script_plans(settings: &Settings) -> BTreeMap<String, ScriptPlan> {
+    let plan = |script: &settings::Script| {
+        let user = script.user.value();
+        let identity = match platform::privilege::identity(user, None) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!("cannot look up user {user}: {error}");
+                None
+            }
+        };
+        let command = script.command.value().clone();
+        (
+            script.name.clone(),
+            ScriptPlan {
+                command,
+                identity,
+                limit: script.timeout,
+            },
+        )
+    };
+    settings.scripts.iter().map(plan).collect()
+}

@@ -1,0 +1,255 @@
+//! Reload: prepare, acknowledge by all, commit. Any failure before the last acknowledgement changes
+//! nothing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use actix::prelude::*;
+use ipc::event::{Severity, What};
+use settings::Settings;
+use tokio::sync::oneshot;
+
+use super::{Supervisor, script_plans};
+use crate::changes;
+use crate::child::{ChildId, Step};
+use crate::children::Loads;
+use crate::control::Answer;
+use crate::holdings::Additions;
+
+/// How long children may take to make ready, and then to switch.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A change on its way.
+pub(super) struct Reload {
+    generation: u64,
+    waiting: BTreeSet<ChildId>,
+    phase: Phase,
+    changes: Vec<String>,
+    answer: Option<oneshot::Sender<Answer>>,
+    limit: SpawnHandle,
+}
+
+enum Phase {
+    /// Nothing has changed yet.
+    Preparing {
+        settings: Box<Settings>,
+        additions: Additions,
+    },
+    /// It is decided, and everybody is told.
+    Committing,
+}
+
+impl Supervisor {
+    /// Reads the configuration again and begins to change to it. A reload that comes while another
+    /// is under way is refused: the file may be read when that one is done.
+    pub(super) fn begin_reload(
+        &mut self,
+        answer: Option<oneshot::Sender<Answer>>,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.stop.is_some() {
+            return refuse(answer, vec!["it is stopping".into()]);
+        }
+        if self.reload.is_some() {
+            return refuse(
+                answer,
+                vec!["another reload is under way; try again".into()],
+            );
+        }
+        match self.plan_reload() {
+            Err(errors) => self.reload_refused(errors, answer),
+            Ok((_, _, _, changes)) if changes.is_empty() => {
+                tracing::info!("reloaded: nothing has changed");
+                reply(answer, Answer::Reloaded { changes });
+            }
+            Ok((settings, additions, loads, changes)) => {
+                let Some(children) = &self.children else {
+                    return;
+                };
+                children.prepare(&loads);
+                let limit = ctx.run_later(PATIENCE, Self::reload_too_slow);
+                self.reload = Some(Reload {
+                    generation: self.generation + 1,
+                    waiting: children.ids().into_iter().collect(),
+                    phase: Phase::Preparing {
+                        settings: Box::new(settings),
+                        additions,
+                    },
+                    changes,
+                    answer,
+                    limit,
+                });
+            }
+        }
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "four things that are needed together, once"
+    )]
+    fn plan_reload(&self) -> Result<(Settings, Additions, Loads, Vec<String>), Vec<String>> {
+        let shown = |report: settings::Report| vec![report.to_string()];
+        let settings = settings::load(&self.source).map_err(shown)?;
+        let changes = changes::between(&self.settings, &settings).map_err(shown)?;
+        let additions = self
+            .holdings
+            .additions(&settings, self.slots, self.identity)
+            .map_err(shown)?;
+        let generation = self.generation + 1;
+        let loads = Loads::make(
+            &self.holdings,
+            &settings,
+            generation,
+            self.slots,
+            Some(&additions),
+        )
+        .map_err(|error| vec![error.to_string()])?;
+        Ok((settings, additions, loads, changes))
+    }
+
+    pub(super) fn prepared(&mut self, child: ChildId, generation: u64, ctx: &mut Context<Self>) {
+        let Some(reload) = &mut self.reload else {
+            return;
+        };
+        if reload.generation != generation || !matches!(reload.phase, Phase::Preparing { .. }) {
+            return;
+        }
+        reload.waiting.remove(&child);
+        if reload.waiting.is_empty() {
+            self.commit(ctx);
+        }
+    }
+
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        let (Some(children), Some(reload)) = (&self.children, &mut self.reload) else {
+            return;
+        };
+        let Phase::Preparing {
+            settings,
+            additions,
+        } = std::mem::replace(&mut reload.phase, Phase::Committing)
+        else {
+            return;
+        };
+        reload.waiting = children.ids().into_iter().collect();
+        ctx.cancel_future(reload.limit);
+        reload.limit = ctx.run_later(PATIENCE, Self::reload_too_slow);
+        self.holdings.adopt(additions, &settings);
+        self.settings = *settings;
+        self.generation = reload.generation;
+        self.scripts = script_plans(&self.settings);
+        self.node.handle_settings(&self.settings);
+        children.decide(&Step::Commit);
+    }
+
+    pub(super) fn committed_reload(
+        &mut self,
+        child: ChildId,
+        generation: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(reload) = &mut self.reload else {
+            return;
+        };
+        if reload.generation != generation || !matches!(reload.phase, Phase::Committing) {
+            return;
+        }
+        reload.waiting.remove(&child);
+        if reload.waiting.is_empty() {
+            self.reload_done(ctx);
+        }
+    }
+
+    fn reload_done(&mut self, ctx: &mut Context<Self>) {
+        let Some(reload) = self.reload.take() else {
+            return;
+        };
+        ctx.cancel_future(reload.limit);
+        tracing::info!("reloaded: {}", reload.changes.join(", "));
+        let (generation, changes) = (reload.generation, reload.changes);
+        self.outbox_event(
+            Severity::Info,
+            What::Reloaded {
+                generation,
+                changes: changes.clone(),
+            },
+        );
+        reply(reload.answer, Answer::Reloaded { changes });
+        self.status_changed(ctx);
+    }
+
+    pub(super) fn refused(&mut self, child: ChildId, generation: u64, why: &str) {
+        let error = format!("{} {}: {why}", child.role, child.slot);
+        match &self.reload {
+            Some(reload) if reload.generation == generation => self.abort_reload(vec![error]),
+            // The configuration of the start: it will not get better by itself.
+            _ if self.ready.is_some() => {
+                self.tell_ready(Err(error));
+                System::current().stop_with_code(1);
+            }
+            _ => tracing::error!("the configuration in force is refused: {error}"),
+        }
+    }
+
+    /// A child that dies cannot answer; while nothing is decided, nothing changes then.
+    pub(super) fn ended_in_reload(&mut self, child: ChildId) {
+        let preparing = |reload: &Reload| matches!(reload.phase, Phase::Preparing { .. });
+        if self.reload.as_ref().is_some_and(preparing) {
+            let error = format!("{} {} ended meanwhile; try again", child.role, child.slot);
+            self.abort_reload(vec![error]);
+        }
+    }
+
+    fn reload_too_slow(&mut self, ctx: &mut Context<Self>) {
+        let Some(reload) = &self.reload else { return };
+        let late = reload
+            .waiting
+            .iter()
+            .map(|child| format!("{} {}", child.role, child.slot));
+        let late = late.collect::<Vec<_>>().join(", ");
+        match reload.phase {
+            Phase::Preparing { .. } => {
+                self.abort_reload(vec![format!("no answer from {late} within {PATIENCE:?}")]);
+            }
+            // It is decided: who is late gets it, by a restart if need be.
+            Phase::Committing => {
+                tracing::warn!("still changing: {late}");
+                self.reload_done(ctx);
+            }
+        }
+    }
+
+    fn abort_reload(&mut self, errors: Vec<String>) {
+        let Some(reload) = self.reload.take() else {
+            return;
+        };
+        if let Some(children) = &self.children {
+            children.decide(&Step::Abort);
+        }
+        self.reload_refused(errors, reload.answer);
+    }
+
+    fn reload_refused(&mut self, errors: Vec<String>, answer: Option<oneshot::Sender<Answer>>) {
+        for error in &errors {
+            tracing::error!("the new configuration is refused, nothing has changed:\n{error}");
+        }
+        self.outbox_event(
+            Severity::Warning,
+            What::ReloadRefused {
+                errors: errors.clone(),
+            },
+        );
+        refuse(answer, errors);
+    }
+}
+
+fn refuse(answer: Option<oneshot::Sender<Answer>>, errors: Vec<String>) {
+    reply(answer, Answer::Refused { errors });
+}
+
+fn reply(answer: Option<oneshot::Sender<Answer>>, with: Answer) {
+    if let Some(answer) = answer {
+        // A client that left does not want the answer.
+        let _ = answer.send(with);
+    }
+}

@@ -1,0 +1,251 @@
+//! What children report, and what follows from it.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use ipc::check::{FromCheck, ScriptOutcome, ToCheck};
+use ipc::event::{Event, Severity, TransitionEvent, What};
+use ipc::lifecycle::Role;
+use ipc::notify::{FromNotify, ToNotify};
+use ipc::proxy::{Counter, FromProxy};
+use ipc::status::RouterState;
+use ipc::vrrp::{FromVrrp, ToVrrp};
+use platform::clock;
+
+use super::{START_PATIENCE, Supervisor};
+use crate::child::{ChildId, News, Report, RoleNews, Tell};
+use crate::scripts;
+
+impl Handler<Report> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, report: Report, ctx: &mut Context<Self>) {
+        let child = report.child;
+        match report.news {
+            News::Pong { seq } => self.heartbeat.handle_pong(child, seq, Instant::now()),
+            News::Started { pid } => {
+                tracing::info!("{} {} started, process {pid}", child.role, child.slot);
+                self.heartbeat.watch(child, Instant::now() + START_PATIENCE);
+                self.node.handle_started(child, pid, clock::unix_ms());
+                self.status_changed(ctx);
+            }
+            News::Prepared { generation } => self.prepared(child, generation, ctx),
+            News::Refused { generation, why } => self.refused(child, generation, &why),
+            News::Committed { generation } => self.committed(child, generation, ctx),
+            News::Ended { how, told } => self.ended(child, how, told, ctx),
+            News::Role(news) => self.role_news(news, ctx),
+        }
+    }
+}
+
+impl Supervisor {
+    fn committed(&mut self, child: ChildId, generation: u64, ctx: &mut Context<Self>) {
+        self.node.handle_in_service(child);
+        match child.role {
+            Role::Proxy => {
+                if let Some(change) = self.proxy_health.handle_in_service(child.slot) {
+                    self.proxy_changed(change, ctx);
+                }
+            }
+            Role::Vrrp => self.brief_vrrp(),
+            Role::Check => self.brief_check(),
+            Role::Notify => self.brief_notify(),
+            Role::Admin => {}
+        }
+        self.status_changed(ctx);
+        self.committed_reload(child, generation, ctx);
+        if self.node.missing().is_empty() {
+            self.tell_ready(Ok(()));
+        }
+    }
+
+    /// A vrrp-actor that has just started knows nothing of what went before.
+    fn brief_vrrp(&self) {
+        let Some(children) = &self.children else {
+            return;
+        };
+        for (script, up) in self.node.scripts() {
+            children.tell_vrrp(ToVrrp::ScriptChanged { script, up });
+        }
+        self.tell_proxy_health();
+        if self.lead.allowed {
+            children.tell_vrrp(ToVrrp::MayLead);
+        }
+    }
+
+    fn brief_check(&self) {
+        let (servers, scripts) = (self.node.servers(), self.node.scripts());
+        if let Some(children) = &self.children
+            && !(servers.is_empty() && scripts.is_empty())
+        {
+            children.tell_check(ToCheck::Known { servers, scripts });
+        }
+    }
+
+    fn brief_notify(&mut self) {
+        let events = self.outbox.resend(clock::unix_ms());
+        let Some(children) = &self.children else {
+            return;
+        };
+        for event in events {
+            children.tell_notify(Tell {
+                message: ToNotify::Event(event),
+                descriptors: Vec::new(),
+            });
+        }
+    }
+
+    fn ended(&mut self, child: ChildId, how: String, told: bool, ctx: &mut Context<Self>) {
+        self.heartbeat.forget(child);
+        self.node.handle_ended(child);
+        if child.role == Role::Proxy {
+            self.proxy_health.handle_lost(child.slot, Instant::now());
+            let block = self.holdings.counters.slot(usize::from(child.slot));
+            Counter::STATES
+                .iter()
+                .for_each(|counter| block.set(counter.index(), 0));
+        }
+        self.status_changed(ctx);
+        self.ended_in_reload(child);
+        if told {
+            return self.ended_in_stop(child, ctx);
+        }
+        tracing::error!("{} {} ended: {how}", child.role, child.slot);
+        let what = What::ProcessDied {
+            role: child.role,
+            slot: child.slot,
+            how,
+        };
+        self.outbox_event(Severity::Error, what);
+    }
+
+    fn role_news(&mut self, news: RoleNews, ctx: &mut Context<Self>) {
+        match news {
+            RoleNews::Vrrp(FromVrrp::Transition(transition)) => self.transition(transition),
+            RoleNews::Vrrp(FromVrrp::Status(routers)) => {
+                self.node.handle_routers(routers);
+                self.status_changed(ctx);
+            }
+            RoleNews::Proxy(FromProxy::Drained { cut }) => {
+                if cut > 0 {
+                    tracing::warn!("{cut} connections were cut at the end of the drain");
+                }
+            }
+            RoleNews::Check(news) => self.check_news(news, ctx),
+            RoleNews::Notify(FromNotify::Written { seq, event }) => {
+                self.outbox.handle_written(&event);
+                if let Some(children) = &self.children {
+                    children.tell_admin(ipc::admin::ToAdmin::Event { seq, event });
+                }
+            }
+            RoleNews::Notify(FromNotify::Queues(queues)) => {
+                for (sink, waiting, error) in queues {
+                    if let Some(error) = error {
+                        tracing::warn!("{sink}: {waiting} messages wait: {error}");
+                    }
+                }
+            }
+            RoleNews::Admin(never) => match never {},
+        }
+    }
+
+    fn transition(&mut self, transition: TransitionEvent) {
+        tracing::warn!(
+            "{} {} -> {} with priority {}: {}",
+            transition.router,
+            transition.from,
+            transition.to,
+            transition.priority,
+            transition.cause
+        );
+        let severity = match transition.to {
+            _ if transition.planned => Severity::Info,
+            RouterState::Fault => Severity::Error,
+            RouterState::Master | RouterState::Backup | RouterState::Stop => Severity::Warning,
+        };
+        let at_unix_ms = transition.at_unix_ms;
+        self.deliver(Event {
+            at_unix_ms,
+            severity,
+            what: What::Transition(transition),
+        });
+    }
+
+    fn check_news(&mut self, news: FromCheck, ctx: &mut Context<Self>) {
+        match news {
+            FromCheck::RunScript { script } => self.run_script(script, ctx),
+            FromCheck::FirstRoundDone => {
+                self.lead.first_round_done = true;
+                self.maybe_lead();
+            }
+            FromCheck::ScriptChanged {
+                script,
+                up,
+                reason,
+                first,
+            } => {
+                self.node.handle_script(script.clone(), up);
+                if let Some(children) = &self.children {
+                    children.tell_vrrp(ToVrrp::ScriptChanged {
+                        script: script.clone(),
+                        up,
+                    });
+                }
+                if !(first && up) {
+                    let severity = if up {
+                        Severity::Info
+                    } else {
+                        Severity::Warning
+                    };
+                    self.outbox_event(severity, What::ScriptChanged { script, up, reason });
+                }
+            }
+            FromCheck::ServerChanged {
+                upstream,
+                address,
+                up,
+                reason,
+                first,
+            } => {
+                let key = (upstream.clone(), address);
+                self.node
+                    .handle_server(key, up, reason.clone(), clock::unix_ms());
+                // At once: requests are on their way to this server.
+                self.show_status();
+                if up && !first {
+                    self.outbox_event(Severity::Info, What::ServerUp { upstream, address });
+                } else if !up {
+                    let what = What::ServerDown {
+                        upstream,
+                        address,
+                        reason,
+                    };
+                    self.outbox_event(Severity::Error, what);
+                }
+            }
+        }
+    }
+
+    fn run_script(&self, script: String, ctx: &mut Context<Self>) {
+        let Some(plan) = self.scripts.get(&script).cloned() else {
+            let outcome = ScriptOutcome::Unrunnable("there is no such script".into());
+            return self.script_ended(script, outcome);
+        };
+        let run = async move {
+            if plan.identity.is_none() {
+                return ScriptOutcome::Unrunnable("its user does not exist".into());
+            }
+            scripts::run(plan.command, plan.identity, plan.limit).await
+        };
+        ctx.spawn(
+            run.into_actor(self)
+                .map(move |outcome, supervisor, _| supervisor.script_ended(script, outcome)),
+        );
+    }
+
+    fn script_ended(&self, script: String, outcome: ScriptOutcome) {
+        if let Some(children) = &self.children {
+            children.tell_check(ToCheck::ScriptEnded { script, outcome });
+        }
+    }
+}
