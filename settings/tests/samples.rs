@@ -45,6 +45,34 @@ fn every_sample_loads_on_each_of_its_nodes_without_a_warning() {
 }
 
 #[test]
+fn what_the_samples_comment_out_can_be_used() {
+    let sample = std::fs::read_to_string(etc().join("evenkeel.toml")).unwrap();
+    let is_key = |text: &str| {
+        text.split(" = ")
+            .next()
+            .is_some_and(|key| !key.contains(' '))
+    };
+    let uncommented: Vec<&str> = (sample.lines())
+        .map(|line| match line.strip_prefix("# ") {
+            Some(text) if text.contains(" = ") && is_key(text) => text,
+            _ => line,
+        })
+        .collect();
+    let uncommented = uncommented.join("\n");
+    assert_ne!(uncommented, sample.trim_end(), "nothing is commented out");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("evenkeel.toml");
+    std::fs::write(&file, uncommented).unwrap();
+    let source = Source {
+        file,
+        node: "proxy102".to_owned(),
+        environment: Vec::new(),
+    };
+    let settings = load(&source).unwrap_or_else(|report| panic!("{report}"));
+    assert!(matches!(settings.proxy.workers, Workers::Exactly(count) if count.get() == 4));
+}
+
+#[test]
 fn the_pair_as_each_node_sees_it() {
     for (node, priority, peer) in [
         ("proxy101", 200, [192, 168, 0, 102]),
