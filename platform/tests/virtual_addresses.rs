@@ -229,7 +229,7 @@ fn a_router_that_does_not_read_loses_packets_and_they_are_counted() {
     eventually("a full queue", || receiver.lost() == 36);
     assert_eq!(
         next(&receiver),
-        packet(A, B, 101, 0),
+        packet(A, B, 101, 1),
         "the oldest were kept"
     );
 }

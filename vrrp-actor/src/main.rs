@@ -1,3 +1,65 @@
-//! The VRRP process: virtual addresses of this node.
+//! `evenkeel-vrrp`: the virtual addresses of this node.
+//!
+//! Started by the supervisor alone. Who is Master is decided by `core_vrrp`; this program gives it
+//! packets, time and news, and carries out what it says: addresses, adverts, gratuitous ARP. It ends
+//! in good order when it is told to and when the supervisor is gone: addresses are handed over.
 
-fn main() {}
+mod configuration;
+mod links;
+mod node;
+mod port;
+mod reporter;
+mod router;
+mod seldom;
+mod supervisor_link;
+mod virtual_addresses;
+
+use std::io;
+use std::process::ExitCode;
+
+use actix::Actor;
+use ipc::vrrp::Vrrp;
+use link::LinkError;
+use link::child::{self, Start};
+use platform::privilege::Cap;
+
+use crate::node::Node;
+use crate::reporter::Reporter;
+
+/// Addresses are changed and sockets are opened for as long as there are reloads.
+const CAPABILITIES: [Cap; 2] = [Cap::CAP_NET_ADMIN, Cap::CAP_NET_RAW];
+
+/// Why the program cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("cannot watch the interfaces: {0}")]
+    Links(#[from] io::Error),
+}
+
+fn main() -> ExitCode {
+    let start = match child::start::<Vrrp>(&CAPABILITIES) {
+        Ok(start) => start,
+        Err(error) => {
+            eprintln!("evenkeel-vrrp: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match actix_rt::System::new().block_on(run(start)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("ends: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(start: Start<Vrrp>) -> Result<(), Failure> {
+    let supervisor = start.into_link()?;
+    let links = links::watch()?;
+    let reporter = Reporter::new(supervisor.clone()).start();
+    let node = Node::new(links, reporter);
+    supervisor_link::follow(&supervisor, node).await;
+    Ok(())
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::checks::Discard;
-use crate::packet::Received;
+use crate::packet::{Received, claimed_source, decode};
 use crate::spec::Spec;
 use crate::units::Priority;
 
@@ -59,6 +59,16 @@ pub enum Event<'a> {
     Reload(Box<Spec>),
     /// Give up in good order. Done when [`crate::Router::is_finished`].
     Shutdown,
+}
+
+impl<'a> Event<'a> {
+    /// The event that an IPv4 packet with protocol 112 is.
+    pub fn of_packet(packet: &'a [u8]) -> Self {
+        match decode(packet) {
+            Ok(received) => Self::Advert(received),
+            Err(reason) => Self::Malformed(reason, claimed_source(packet)),
+        }
+    }
 }
 
 /// What is to be done, in the order given.

@@ -253,6 +253,12 @@ pub fn decode(packet: &[u8]) -> Result<Received<'_>, Discard> {
     })
 }
 
+/// Who seems to have sent a packet that may be damaged.
+pub(crate) fn claimed_source(packet: &[u8]) -> Option<Ipv4Addr> {
+    let source = packet.get(12..)?.first_chunk::<4>()?;
+    Some(Ipv4Addr::from(*source))
+}
+
 /// The route and the VRRP message, for a packet whose header is whole and whose TTL proves that it
 /// was sent on this link (RFC 9568 §5.1.1.3).
 fn decode_ip(packet: &[u8]) -> Result<(Route, &[u8]), Discard> {

@@ -1,0 +1,43 @@
+//! A router's configuration for tests: that of the article.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipc::vrrp::{AnnounceSpec, RouterSpec, Transport, VirtualAddress};
+
+/// Version 2, unicast, with a password.
+pub(crate) fn spec() -> RouterSpec {
+    RouterSpec {
+        name: "gateway".into(),
+        interface: "em1".into(),
+        vrid: 101,
+        version: 2,
+        advert_interval: Duration::from_secs(1),
+        priority: 200,
+        transport: Transport::Unicast {
+            source: Ipv4Addr::new(192, 168, 0, 101),
+            peers: vec![Ipv4Addr::new(192, 168, 0, 102)],
+        },
+        auth_pass: Some(*b"testpass"),
+        preempt: true,
+        preempt_delay: Duration::ZERO,
+        addresses: vec![VirtualAddress {
+            address: Ipv4Addr::new(192, 168, 0, 105),
+            prefix_len: 32,
+            interface: None,
+            label: None,
+            scope: 0,
+        }],
+        lease_seconds: Some(2),
+        tracks: Vec::new(),
+        track_proxy: true,
+        announce: AnnounceSpec {
+            repeat: 5,
+            delay: Duration::from_secs(5),
+            refresh: Duration::from_secs(60),
+            interval: Duration::ZERO,
+        },
+        startup_delay: Duration::ZERO,
+        down_timer_adverts: 3,
+    }
+}

@@ -1,0 +1,71 @@
+//! What the supervisor orders, handed on to the node. Configurations wait here between their
+//! preparation and their commit.
+
+use std::time::Duration;
+
+use ipc::vrrp::{Vrrp, VrrpSnapshot};
+use link::child::{Order, Supervisor};
+
+use crate::configuration::inspect;
+use crate::node::Node;
+
+/// Follows orders until the supervisor says stop or is gone, and then until all addresses are handed
+/// over.
+pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
+    let mut waiting: Option<(u64, VrrpSnapshot)> = None;
+    loop {
+        match supervisor.next().await {
+            Order::Prepare {
+                generation,
+                snapshot,
+                ..
+            } => match inspect(&snapshot) {
+                Ok(()) => {
+                    waiting = Some((generation, snapshot));
+                    supervisor.prepared(generation);
+                }
+                Err(why) => supervisor.refused(generation, why),
+            },
+            Order::Commit { generation } => {
+                match waiting.take_if(|(prepared, _)| *prepared == generation) {
+                    Some((_, snapshot)) => {
+                        node.configure(snapshot).await;
+                        supervisor.committed(generation);
+                    }
+                    None => tracing::error!("generation {generation} was never prepared"),
+                }
+            }
+            Order::Abort { .. } => waiting = None,
+            Order::Role { message, .. } => node.told(message).await,
+            Order::Stop { within } => return hand_over(supervisor, node, Some(within)).await,
+            Order::Gone => {
+                tracing::warn!("the supervisor is gone, giving up all addresses");
+                return hand_over(supervisor, node, None).await;
+            }
+        }
+    }
+}
+
+/// Heartbeats are answered meanwhile; other orders come too late.
+async fn hand_over(supervisor: &Supervisor<Vrrp>, node: Node, within: Option<Duration>) {
+    let ordinary_end = async {
+        match within {
+            Some(within) => {
+                if tokio::time::timeout(within, node.shut_down())
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!("not all addresses were handed over within {within:?}");
+                }
+            }
+            None => node.shut_down().await,
+        }
+    };
+    tokio::pin!(ordinary_end);
+    loop {
+        tokio::select! {
+            () = &mut ordinary_end => return,
+            _ = supervisor.next() => {}
+        }
+    }
+}
