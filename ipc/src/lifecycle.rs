@@ -110,6 +110,9 @@ pub enum ToChild<R> {
         /// The one that was prepared.
         generation: u64,
     },
+    /// Sent after USR1 when logs go to a file: the descriptor that comes along takes the place of
+    /// standard error.
+    LogReopened,
     /// Sent at the end. The child finishes its work in good order and exits.
     Stop {
         /// How long it may take; what is left then is killed.

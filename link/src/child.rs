@@ -227,6 +227,10 @@ impl<C: Child> Supervisor<C> {
             ToChild::Prepare { generation } => self.prepare(generation, descriptors),
             ToChild::Commit { generation } => Some(Order::Commit { generation }),
             ToChild::Abort { generation } => Some(Order::Abort { generation }),
+            ToChild::LogReopened => {
+                replace_log(&descriptors);
+                None
+            }
             ToChild::Stop { within } => Some(Order::Stop { within }),
             ToChild::Role(message) => Some(Order::Role {
                 message,
@@ -284,6 +288,15 @@ impl<C: Child> Supervisor<C> {
 
     fn say(&self, message: &FromChild<C::From>) -> Result<(), LinkError> {
         self.link.send(message, &[])
+    }
+}
+
+fn replace_log(descriptors: &[OwnedFd]) {
+    let [log] = descriptors else {
+        return tracing::warn!("the log file came without its descriptor");
+    };
+    if let Err(error) = process::replace_stderr(log) {
+        tracing::warn!("cannot change to the new log file: {error}");
     }
 }
 

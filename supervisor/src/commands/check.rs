@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use platform::interfaces::Interfaces;
 use settings::{LogTarget, Report, Settings};
 
 use super::{FAILED, source};
@@ -58,9 +59,13 @@ pub(super) fn against_system(settings: &Settings, held: &BTreeSet<SocketAddr>) -
 
 /// An interface may come later, as in keepalived: its routers are Fault until then.
 fn check_interfaces(settings: &Settings, report: &mut Report) {
+    let interfaces = match Interfaces::open().and_then(|mut interfaces| interfaces.list()) {
+        Ok(interfaces) => interfaces,
+        Err(error) => return tracing::warn!("cannot list the interfaces: {error}"),
+    };
     for router in &settings.virtual_routers {
         let name = router.interface.value();
-        if !std::path::Path::new("/sys/class/net").join(name).exists() {
+        if interfaces.iter().all(|interface| interface.name != *name) {
             let message = format!("there is no interface {name} on this node");
             let advice = "the virtual router is FAULT until it appears; `ip link` lists them";
             report.warn(router.interface.position(), message, advice);

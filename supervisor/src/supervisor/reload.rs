@@ -83,10 +83,6 @@ impl Supervisor {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "four things that are needed together, once"
-    )]
     fn plan_reload(&self) -> Result<(Settings, Additions, Loads, Vec<String>), Vec<String>> {
         let shown = |report: settings::Report| vec![report.to_string()];
         let settings = settings::load(&self.source).map_err(shown)?;
