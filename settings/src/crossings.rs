@@ -133,63 +133,55 @@ fn check_servers(context: &Context<'_>, settings: &Settings) {
 }
 
 fn warn_unused(context: &Context<'_>, settings: &Settings) {
-    let used = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<HashSet<_>>();
-    let routers = &settings.virtual_routers;
-    let tracks = routers.iter().flat_map(|router| &router.tracks);
-    let scripts = used(tracks.filter_map(script_of).collect());
-    let upstreams = used(settings.routes.iter().filter_map(upstream_of).collect());
-    let routes = settings.routes.iter();
-    let listeners = used(
-        routes
-            .flat_map(|route| &route.listeners)
-            .map(String::as_str)
-            .collect(),
+    let Settings {
+        virtual_routers,
+        routes,
+        notify,
+        ..
+    } = settings;
+    let tracked = virtual_routers
+        .iter()
+        .flat_map(|router| &router.tracks)
+        .filter_map(script_of);
+    let what = (
+        "no virtual router tracks script",
+        "name it in track_scripts",
     );
-    let told = used(
-        (routers.iter().flat_map(|router| &router.notify))
-            .map(|name| name.as_str())
-            .chain(
-                settings
-                    .notify
-                    .iter()
-                    .filter(|sink| sink.hears_more())
-                    .map(|s| s.name.as_str()),
-            )
-            .collect(),
+    warn_beyond(context, "scripts", tracked, what);
+
+    let upstreams = routes.iter().filter_map(upstream_of);
+    let what = ("no route leads to upstream", "give a route upstream = ...");
+    warn_beyond(context, "upstreams", upstreams, what);
+
+    let listeners = routes
+        .iter()
+        .flat_map(|route| &route.listeners)
+        .map(String::as_str);
+    let what = (
+        "no route is for listener",
+        "every request there is answered 404",
     );
-    let sections = [
-        (
-            "scripts",
-            scripts,
-            "no virtual router tracks script",
-            "name it in track_scripts",
-        ),
-        (
-            "upstreams",
-            upstreams,
-            "no route leads to upstream",
-            "give a route upstream = ...",
-        ),
-        (
-            "listeners",
-            listeners,
-            "no route is for listener",
-            "every request there is answered 404",
-        ),
-        (
-            "notify",
-            told,
-            "nobody tells",
-            "name it in \"notify\" of a virtual router",
-        ),
-    ];
-    for (section, used, message, advice) in sections {
-        for name in context
-            .names(section)
-            .iter()
-            .filter(|name| !used.contains(*name))
-        {
-            let position = context.position_of_name(section, name);
+    warn_beyond(context, "listeners", listeners, what);
+
+    let by_routers = virtual_routers.iter().flat_map(|router| &router.notify);
+    let by_themselves = notify.iter().filter(|sink| sink.hears_more());
+    let told =
+        (by_routers.map(|name| name.as_str())).chain(by_themselves.map(|sink| sink.name.as_str()));
+    let what = ("nobody tells", "name it in \"notify\" of a virtual router");
+    warn_beyond(context, "notify", told, what);
+}
+
+/// Warns of the names of a section that are not among those used.
+fn warn_beyond<'s>(
+    context: &Context<'_>,
+    section: &str,
+    used: impl Iterator<Item = &'s str>,
+    (message, advice): (&str, &str),
+) {
+    let used: HashSet<&str> = used.collect();
+    for name in context.names(section) {
+        if !used.contains(name.as_str()) {
+            let position = context.position_of_name(section, &name);
             context.warning(&position, format!("{message} {name:?}"), advice);
         }
     }

@@ -16,12 +16,15 @@ use config::{Value, ValueKind};
 
 use crate::layers::{TreePath, below, last_key};
 use crate::report::{Position, Spanned};
+use crate::text::read_text;
 use crate::units;
 use crate::words::{near, quoted_list};
 
 pub(crate) use context::Context;
 pub(crate) use table::Table;
 
+/// A string that is kept in a file of its own, in octets.
+const SECRET_OCTETS_MAX: u64 = 64 << 10;
 /// Names, in octets: they stand in lines of logs, in metrics and on the status page.
 const NAME_OCTETS_MAX: usize = 64;
 
@@ -169,7 +172,7 @@ impl<'a> Item<'a> {
         let variable = table.maybe("env", Item::string);
         table.finish();
         match (file?, variable?) {
-            (Some(path), None) => match std::fs::read_to_string(&*path) {
+            (Some(path), None) => match read_text(&path, SECRET_OCTETS_MAX) {
                 Ok(content) => {
                     let content = content.strip_suffix('\n').unwrap_or(&content);
                     Some(content.strip_suffix('\r').unwrap_or(content).to_owned())

@@ -7,7 +7,6 @@
 
 mod environment;
 mod places;
-mod text;
 
 use std::fs;
 use std::ops::Range;
@@ -19,12 +18,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Source;
 use crate::report::{Position, Report, Text};
+use crate::text::read_text;
 use crate::words::{near, quoted_list};
 
 use environment::{ENVIRONMENT, environment_text};
 use places::{Place, Places, path_of};
 pub(crate) use places::{TreePath, below, last_key};
-use text::{read_text, too_deep};
 
 /// The sections that a file may have.
 const SECTIONS: &[&str] = &[
@@ -41,6 +40,8 @@ const SECTIONS: &[&str] = &[
     "admin",
 ];
 
+/// What a file may be long, in octets: far above what people write.
+const FILE_OCTETS_MAX: u64 = 1 << 20;
 /// Errors of syntax that are shown for one file: the later ones tend to follow from the first.
 const SYNTAX_ERRORS_MAX: usize = 3;
 
@@ -77,7 +78,8 @@ impl Merged {
     /// quotes, so a number there may be meant as a string.
     pub(crate) fn environment_value(&self, path: &str) -> Option<&str> {
         let place = self.places.get(path)?;
-        (place.text.name == ENVIRONMENT).then(|| place.text.content.get(place.value.clone()))?
+        let is_all_of_it = place.text.name == ENVIRONMENT && place.key != place.value;
+        is_all_of_it.then(|| place.text.content.get(place.value.clone()))?
     }
 }
 
@@ -191,7 +193,7 @@ impl Reading<'_> {
     }
 
     fn read_file(&mut self, path: &Path, routes: &mut Vec<Value>) -> Option<Layer> {
-        let content = match read_text(path) {
+        let content = match read_text(path, FILE_OCTETS_MAX) {
             Ok(content) => content,
             Err(error) => {
                 self.unreadable(path, &error);
@@ -203,12 +205,6 @@ impl Reading<'_> {
             content,
         });
         self.texts.push(Arc::clone(&text));
-        if let Some(range) = too_deep(&text.content) {
-            let position = Position::of_range(Arc::clone(&text), range);
-            self.report
-                .push(&position, "this key has too many parts", "");
-            return None;
-        }
         let (table, errors) = DeTable::parse_recoverable(&text.content);
         for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
             let range = error.span().unwrap_or(0..0);

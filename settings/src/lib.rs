@@ -16,6 +16,7 @@ mod proxy;
 mod report;
 mod router;
 mod script;
+mod text;
 mod units;
 mod upstream;
 mod words;
@@ -26,7 +27,8 @@ use std::path::PathBuf;
 
 pub use cluster::{Cluster, Global, Log, LogLevel, LogTarget, Node};
 pub use notify::{
-    EventClass, HttpUrl, Mail, MailTls, Severity, Sink, SinkKind, Sms, SmsMethod, Syslog, Webhook,
+    EventClass, HttpUrl, Mail, MailTls, Secret, Severity, Sink, SinkKind, Sms, SmsMethod, Syslog,
+    Webhook,
 };
 pub use proxy::{
     AccessLog, Limits, Listener, ListenerTimeouts, LogFormat, Proxy, Route, RouteAction, Workers,
@@ -37,9 +39,7 @@ pub use router::{
     VirtualRouter,
 };
 pub use script::{Script, ScriptInit};
-pub use upstream::{
-    Balance, Check, KeepAlive, Probe, Retries, Secret, Server, Upstream, UpstreamTimeouts,
-};
+pub use upstream::{Balance, Check, KeepAlive, Probe, Retries, Server, Upstream, UpstreamTimeouts};
 
 use item::Context;
 
@@ -162,6 +162,7 @@ fn read_settings(context: &Context<'_>, node_name: &str) -> Option<Settings> {
     });
     let reader = router::Reader {
         node_name,
+        node_names: context.names("nodes"),
         nodes: nodes.as_deref().unwrap_or_default(),
         scripts: scripts.as_deref().unwrap_or_default(),
     };

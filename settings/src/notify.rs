@@ -3,6 +3,7 @@
 mod http;
 mod mail;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,16 @@ pub struct Sink {
     pub max_age: Duration,
     /// Until a program or a server that does not answer has failed, 100 ms to 1 h. Default: 30 s.
     pub timeout: Duration,
+}
+
+/// A string that is not shown in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// How a sink is told.

@@ -1,6 +1,5 @@
 //! `[upstreams.NAME]`: groups of servers, how they are chosen, checked and asked.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
@@ -9,16 +8,6 @@ use crate::item::{Item, Table};
 use crate::proxy::{path, socket_address, step_time};
 use crate::report::Spanned;
 use crate::script::{check_time, run_length};
-
-/// A string that is not shown in logs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
 
 /// A group of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -228,6 +228,10 @@ fn errors_in_the_environment_name_the_variable() {
             "the environment:1:1 this variable names no value",
         ),
         (
+            ("EVENKEEL__VIRTUAL_ROUTERS__GATE_WAY__ADDRESSES", "[5]"),
+            "the environment:1:48 an entry of \"addresses\" must be a string, not a number",
+        ),
+        (
             ("EVENKEEL__ROUTES__0__PATH", "/"),
             "the environment:1:1 one entry of a list cannot be overridden",
         ),

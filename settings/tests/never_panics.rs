@@ -115,19 +115,21 @@ proptest! {
 }
 
 #[test]
-fn a_key_of_very_many_parts_is_refused() {
-    let deep = format!("{}a = 1\n", "a.".repeat(100_000));
-    load_and_show(deep.as_bytes(), Vec::new());
-    load_and_show(
-        format!("x = {}", "[".repeat(100_000)).as_bytes(),
-        Vec::new(),
+fn very_deep_texts_are_refused() {
+    let texts = [
+        format!("{}a = 1\n", "a.".repeat(100_000)),
+        format!("[{}a]\n", "a.".repeat(100_000)),
+        format!("proxy = {}", "[".repeat(100_000)),
+        format!("proxy = {}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("proxy = {}", "{a=".repeat(100_000)),
+        format!("proxy = {{ {}b = 1 }}", "\"a\" . ".repeat(50_000)),
+    ];
+    for text in texts {
+        load_and_show(text.as_bytes(), Vec::new());
+    }
+    let variable = (
+        format!("EVENKEEL__PROXY{}", "__A".repeat(40_000)),
+        "1".to_owned(),
     );
-    load_and_show(
-        format!("x = {}", "{a=".repeat(100_000)).as_bytes(),
-        Vec::new(),
-    );
-    load_and_show(
-        format!("x = {{ {}b = 1 }}", "\"a\" . ".repeat(50_000)).as_bytes(),
-        Vec::new(),
-    );
+    load_and_show(SAMPLES[0].as_bytes(), vec![variable]);
 }

@@ -6,12 +6,13 @@ use config::{Map, Value, ValueKind};
 use toml::de::DeValue;
 
 use super::places::{Place, Places, TreePath, path_of};
-use super::text::DEPTH_MAX;
 use super::{Layer, Reading, SECTIONS, child};
 use crate::report::{Position, Text};
 
 /// The prefix of environment variables that override values.
 const ENVIRONMENT_PREFIX: &str = "EVENKEEL__";
+/// Words of a variable's name: more than any key is deep.
+const WORDS_MAX: usize = 16;
 /// What the environment is called in positions.
 pub(super) const ENVIRONMENT: &str = "the environment";
 
@@ -62,7 +63,7 @@ impl Reading<'_> {
     fn variable_keys(&mut self, root: &Value, words: &str, place: &Place) -> Option<Vec<String>> {
         let position = Position::of_range(Arc::clone(&place.text), place.key.clone());
         let words: Vec<&str> = words.split("__").collect();
-        if !(2..=DEPTH_MAX).contains(&words.len()) || words.iter().any(|word| word.is_empty()) {
+        if !(2..=WORDS_MAX).contains(&words.len()) || words.iter().any(|word| word.is_empty()) {
             let advice = "its name has the form EVENKEEL__SECTION__KEY";
             self.report
                 .push(&position, "this variable names no value", advice);
@@ -110,7 +111,7 @@ impl Reading<'_> {
     }
 
     /// What TOML reads from the value, where that is what a key can take; else the string as it is.
-    /// Everything in it stands at the variable as a whole.
+    /// Everything in it stands at the value as a whole.
     fn variable_value(&mut self, text: &str, place: &Place, path: &str) -> ValueKind {
         let as_it_is = || ValueKind::String(text.to_owned());
         let Ok(parsed) = DeValue::parse(text) else {
@@ -123,8 +124,12 @@ impl Reading<'_> {
         };
         let kind = inner.convert(&place.text, parsed.get_ref(), path, 0);
         let paths: Vec<TreePath> = inner.places.into_paths();
+        let inside = Place {
+            key: place.value.clone(),
+            ..place.clone()
+        };
         for path in paths {
-            self.places.put(path, place.clone(), false);
+            self.places.put(path, inside.clone(), false);
         }
         match kind {
             ValueKind::Nil | ValueKind::Float(_) => as_it_is(),

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::Secret;
 use crate::item::{Item, Table};
 use crate::units;
-use crate::upstream::Secret;
 
 /// Short messages, by an HTTP gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::Secret;
 use crate::item::Item;
 use crate::units;
-use crate::upstream::Secret;
 
 /// RFC 5321 §4.5.3.1: a path, with its brackets.
 const MAILBOX_OCTETS_MAX: usize = 254;

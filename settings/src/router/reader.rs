@@ -30,6 +30,8 @@ const DEFAULT_ANNOUNCE: Announce = Announce {
 /// What virtual routers refer to.
 pub(crate) struct Reader<'r> {
     pub(crate) node_name: &'r str,
+    /// All nodes, those too whose tables could not be read.
+    pub(crate) node_names: Vec<String>,
     pub(crate) nodes: &'r [Node],
     pub(crate) scripts: &'r [Script],
 }
@@ -88,9 +90,14 @@ impl Reader<'_> {
     /// A number for all nodes, or one for each.
     fn priorities(&self, table: &mut Table<'_>) -> Option<Vec<(String, Spanned<NonZeroU8>)>> {
         const DEFAULT: NonZeroU8 = NonZeroU8::MIN.saturating_add(99);
-        let names = || self.nodes.iter().map(|node| node.name.clone());
+        let names = &self.node_names;
         let for_all = |priority: Spanned<NonZeroU8>| {
-            Some(names().map(|name| (name, priority.clone())).collect())
+            Some(
+                names
+                    .iter()
+                    .map(|name| (name.clone(), priority.clone()))
+                    .collect(),
+            )
         };
         let Some(item) = table.get("priority") else {
             return for_all(table.item().spanned(DEFAULT));
@@ -98,12 +105,11 @@ impl Reader<'_> {
         if !item.is_table() {
             return for_all(item.spanned(number(&item, u8::MAX)?));
         }
-        let names: Vec<String> = names().collect();
         let mut given = HashMap::new();
         for (name, entry) in item.entries()? {
             if !names.contains(&name) {
-                let advice = near(&name, &names)
-                    .unwrap_or_else(|| format!("the nodes are {}", quoted_list(&names)));
+                let advice = near(&name, names)
+                    .unwrap_or_else(|| format!("the nodes are {}", quoted_list(names)));
                 let message = format!("there is no node {name:?}");
                 item.context().error(&entry.key_position(), message, advice);
             }
@@ -112,9 +118,9 @@ impl Reader<'_> {
                 number(&entry, u8::MAX).map(|value| entry.spanned(value)),
             );
         }
-        let priorities: Vec<Option<(String, Spanned<NonZeroU8>)>> = (names.into_iter())
-            .map(|name| match given.remove(&name) {
-                Some(priority) => Some((name, priority?)),
+        let priorities: Vec<Option<(String, Spanned<NonZeroU8>)>> = (names.iter())
+            .map(|name| match given.remove(name) {
+                Some(priority) => Some((name.clone(), priority?)),
                 None => item.error(
                     format!("there is no priority for node {name:?}"),
                     format!("add {name} = ..."),
@@ -130,7 +136,7 @@ impl Reader<'_> {
             others.map(|node| node.address.clone()).collect::<Vec<_>>()
         };
         let given_peers = table.get("peers");
-        let default_unicast = given_peers.is_some() || self.nodes.len() > 1;
+        let default_unicast = given_peers.is_some() || self.node_names.len() > 1;
         let unicast = table.or("transport", default_unicast, |item| {
             item.one_of(&[("unicast", true), ("multicast", false)])
         });
@@ -139,7 +145,7 @@ impl Reader<'_> {
             None => others(),
         };
         match (unicast?, given_peers) {
-            (true, None) if peers.is_empty() => table.item().error(
+            (true, None) if self.node_names.len() < 2 => table.item().error(
                 "unicast needs peers, and there is no other node",
                 "add the other node to [nodes], or give peers = [...]",
             ),

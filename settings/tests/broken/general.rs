@@ -1,6 +1,6 @@
 //! The file as a whole: its syntax, sections, nodes, secrets and overrides.
 
-use crate::Case;
+use crate::{Case, ROUTER};
 
 /// Each stands for one mistake.
 pub(crate) const CASES: &[Case] = &[
@@ -276,5 +276,15 @@ addresses = ["10.0.0.5/32"]"#,
             r#"5:17 error: "drain_timeout" must be a duration, not a number; write it as "1s": a number with ms, s, m, h or d"#,
             r#"8:8 error: "vrid" must be a whole number from 1 to 255, not 0"#,
         ],
+    },
+    Case {
+        name: "a broken node is a node all the same",
+        before: &[ROUTER],
+        text: r#"priority = { a = 200, b = 100 }
+[nodes.a]
+address = "10.0.0.1"
+[nodes.b]
+address = "10.0.0""#,
+        found: &[r#"9:11 error: "address" must be an IPv4 address, not "10.0.0""#],
     },
 ];
