@@ -1,3 +1,63 @@
 //! A proxy worker: accepts, routes and relays HTTP.
+//!
+//! One thread, one event loop. The data plane is plain futures, one per connection (`session`); two
+//! kinds of actors stand beside it: the supervisor's link, and a listener for each socket.
 
-fn main() {}
+mod access_log;
+mod counters;
+mod deadline;
+mod io;
+mod listener;
+mod pages;
+mod plan;
+mod port;
+mod session;
+mod supervisor_link;
+mod upstream;
+mod worker;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use actix::Actor as _;
+use ipc::proxy::Proxy;
+use link::child::Start;
+use platform::counters::SharedCounters;
+
+use crate::counters::Counters;
+use crate::io::TcpDial;
+use crate::supervisor_link::SupervisorLink;
+use crate::worker::Worker;
+
+fn main() -> ExitCode {
+    let start = match link::child::start::<Proxy>(&[]) {
+        Ok(start) => start,
+        Err(error) => {
+            eprintln!("evenkeel-proxy: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
+    let descriptor = start.descriptors.pop().ok_or_else(|| {
+        std::io::Error::other("the shared counters did not come with the greeting")
+    })?;
+    let shared = SharedCounters::open(descriptor)?;
+    let counters = Counters::new(shared, usize::from(start.welcome.slot));
+    let system = actix::System::new();
+    system.block_on(async move {
+        let supervisor = start.into_link().map_err(std::io::Error::other)?;
+        let worker = Rc::new(Worker::new(TcpDial, counters));
+        SupervisorLink::new(supervisor, worker).start();
+        Ok::<_, std::io::Error>(())
+    })?;
+    system.run()
+}

@@ -1,5 +1,7 @@
 //! Heads as they leave: hop-by-hop fields, the client's address, framing (RFC 9110 §7.6).
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use core_http1::forward::{Delivery, Origin, write_request, write_response};

@@ -1,0 +1,148 @@
+//! The byte streams that a session runs on, and how a new one to a server is made.
+//!
+//! Sessions know these traits only: TCP here, pairs in memory in tests, TLS one day.
+
+use std::future::Future;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A byte stream, polled.
+pub(crate) trait Io: Unpin + 'static {
+    /// Reads what is there; 0 octets are the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes as much as the system takes.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Says that nothing more will be written.
+    fn shut_down(&mut self, cx: &mut Context<'_>);
+
+    /// Whether an idle stream has something to say, which can only be its end or nonsense. Costs no
+    /// system call while nothing happened.
+    fn is_stale(&mut self) -> bool;
+}
+
+/// A connection that is being made.
+pub(crate) type Connecting<I> = Pin<Box<dyn Future<Output = io::Result<I>>>>;
+
+/// Makes connections to servers.
+pub(crate) trait Dial: 'static {
+    /// What a connection is.
+    type Io: Io;
+
+    /// Begins to connect. Dropping the future gives up.
+    fn dial(&self, server: SocketAddr) -> Connecting<Self::Io>;
+}
+
+/// TCP. An accepted connection is read before the event loop knows it: most often the request is
+/// there already. Only who has to wait is registered.
+#[derive(Debug)]
+pub(crate) enum Tcp {
+    /// Not known to the event loop, in non-blocking mode.
+    Fresh(std::net::TcpStream),
+    /// Known to the event loop.
+    Watched(TcpStream),
+    /// Could not be made known to the event loop.
+    Broken,
+}
+
+impl Tcp {
+    fn watch(&mut self) -> io::Result<()> {
+        if let Self::Fresh(stream) = std::mem::replace(self, Self::Broken) {
+            *self = Self::Watched(TcpStream::from_std(stream)?);
+        }
+        Ok(())
+    }
+
+    /// Does `attempt` at once on a fresh stream; `None` when it has to wait, watched from now on.
+    fn at_once(
+        &mut self,
+        attempt: impl FnOnce(&mut std::net::TcpStream) -> io::Result<usize>,
+    ) -> io::Result<Option<usize>> {
+        if let Self::Fresh(stream) = self {
+            match attempt(stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.watch()?,
+                result => return result.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn watched(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        match self {
+            Self::Watched(stream) => Ok(Pin::new(stream)),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl Io for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Some(count) = self.at_once(|stream| stream.read(room))? {
+            return Poll::Ready(Ok(count));
+        }
+        let mut room = ReadBuf::new(room);
+        ready!(self.watched()?.poll_read(cx, &mut room))?;
+        Poll::Ready(Ok(room.filled().len()))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(count) = self.at_once(|stream| stream.write_vectored(parts))? {
+            return Poll::Ready(Ok(count));
+        }
+        self.watched()?.poll_write_vectored(cx, parts)
+    }
+
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        // An error means that the connection is gone already.
+        match self {
+            Self::Fresh(stream) => drop(stream.shutdown(std::net::Shutdown::Write)),
+            Self::Watched(stream) => drop(Pin::new(stream).poll_shutdown(cx)),
+            Self::Broken => {}
+        }
+    }
+
+    fn is_stale(&mut self) -> bool {
+        let Self::Watched(stream) = self else {
+            return true;
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        if stream.poll_read_ready(&mut cx).is_pending() {
+            return false;
+        }
+        // Readiness may be left over from a read that just fitted; asking clears it.
+        !matches!(
+            stream.try_read(&mut [0]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock
+        )
+    }
+}
+
+/// Connects by TCP.
+#[derive(Debug)]
+pub(crate) struct TcpDial;
+
+impl Dial for TcpDial {
+    type Io = Tcp;
+
+    fn dial(&self, server: SocketAddr) -> Connecting<Tcp> {
+        Box::pin(async move {
+            let stream = TcpStream::connect(server).await?;
+            stream.set_nodelay(true)?;
+            Ok(Tcp::Watched(stream))
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! A listening socket: takes the connections out of its queue and makes each a session.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix::fut::ActorFuture;
+use actix::{Actor, AsyncContext, Handler, Message};
+use tokio::io::unix::AsyncFd;
+
+use crate::io::{Tcp, TcpDial};
+use crate::plan::ListenerId;
+use crate::session::Session;
+use crate::worker::Worker;
+
+/// Connections taken before others get their turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// The pause after an error that more tries would only repeat: descriptors or memory ran out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One per socket received.
+pub(crate) struct Listener {
+    pub(crate) socket: AsyncFd<OwnedFd>,
+    pub(crate) worker: Rc<Worker<TcpDial>>,
+    pub(crate) id: ListenerId,
+}
+
+/// Sent at each switch of the configuration: the listener that the address belongs to now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct BelongTo(pub(crate) ListenerId);
+
+/// Sent when nothing more is to be accepted. What waits in the queue already is still taken: the
+/// clients think that they are connected.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopAccepting;
+
+impl Actor for Listener {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Accepting);
+    }
+}
+
+impl Handler<BelongTo> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, message: BelongTo, _: &mut Self::Context) {
+        self.id = message.0;
+    }
+}
+
+impl Handler<StopAccepting> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAccepting, ctx: &mut Self::Context) {
+        while let Ok((stream, peer)) = platform::accept::tcp(self.socket.get_ref()) {
+            self.serve(stream, peer);
+        }
+        actix::ActorContext::stop(ctx);
+    }
+}
+
+impl Listener {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        let worker = Rc::clone(&self.worker);
+        let session = Session::new(worker, Tcp::Fresh(stream), peer.ip(), self.id);
+        // The task ends with its connection; nobody waits for it.
+        drop(actix_rt::spawn(session));
+    }
+
+    /// Takes what waits; ready with an error when accepting has to pause.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let mut ready = match self.socket.poll_read_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(ready)) => ready,
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+            };
+            match platform::accept::tcp(self.socket.get_ref()) {
+                Ok((stream, peer)) => self.serve(stream, peer),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => ready.clear_ready(),
+                    // That one client has changed its mind.
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                    _ => return Poll::Ready(error),
+                },
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Accepts until something is wrong, and after a pause again.
+struct Accepting;
+
+impl ActorFuture<Listener> for Accepting {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut Listener,
+        ctx: &mut actix::Context<Listener>,
+        task: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Poll::Ready(error) = actor.poll_accept(task) else {
+            return Poll::Pending;
+        };
+        tracing::error!("cannot accept connections: {error}; trying again");
+        ctx.run_later(PAUSE, |_, ctx| {
+            ctx.spawn(Accepting);
+        });
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,187 @@
+//! A configuration, made ready for use. It never changes; a reload replaces it between requests.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use core_http1::{FIELDS_MAX, Limits};
+use core_route::{Access, Action, Route, Table};
+use ipc::proxy::{ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec};
+use ipc::status::NodeStatus;
+
+use crate::io::Io;
+use crate::upstream::Upstream;
+
+/// A listener over all configurations: listeners of one name have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerId(usize);
+
+/// The names that ever were listened under, so that a connection finds its listener again after a
+/// reload. As many as there are names in all configurations of this process.
+#[derive(Debug, Default)]
+pub(crate) struct ListenerNames(HashMap<String, ListenerId>);
+
+impl ListenerNames {
+    pub(crate) fn id(&mut self, name: &str) -> ListenerId {
+        let next = ListenerId(self.0.len());
+        *self.0.entry(name.to_owned()).or_insert(next)
+    }
+}
+
+/// What a connection has to know of its listener.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) timeouts: ListenerTimeouts,
+    pub(crate) limits: Limits,
+    /// Octets; `u64::MAX` for no limit.
+    pub(crate) body_max: u64,
+    /// `u32::MAX` for no limit.
+    pub(crate) requests_max: u32,
+    pub(crate) node_header: bool,
+    /// Index of the access log.
+    pub(crate) log: Option<usize>,
+}
+
+/// A configuration.
+#[derive(Debug)]
+pub(crate) struct Plan<I> {
+    pub(crate) node: String,
+    pub(crate) drain_timeout: Duration,
+    /// By [`ListenerId`]; `None` for those that are no more.
+    listeners: Vec<Option<Listener>>,
+    pub(crate) routes: Table,
+    pub(crate) upstreams: Vec<Rc<Upstream<I>>>,
+}
+
+impl<I: Io> Plan<I> {
+    /// Makes a snapshot ready. What it has in common with `old` goes over: idle connections now,
+    /// the state of the servers by [`Plan::carry_over`].
+    ///
+    /// # Errors
+    /// A sentence, when the snapshot contradicts itself.
+    pub(crate) fn new(
+        snapshot: &ProxySnapshot,
+        names: &mut ListenerNames,
+        old: Option<&Self>,
+    ) -> Result<Self, String> {
+        let ids: Vec<_> = snapshot
+            .listeners
+            .iter()
+            .map(|one| names.id(&one.name))
+            .collect();
+        let mut listeners: Vec<_> = (0..names.0.len()).map(|_| None).collect();
+        for (spec, id) in snapshot.listeners.iter().zip(&ids) {
+            if let Some(place) = listeners.get_mut(id.0) {
+                *place = Some(listener(spec, snapshot.log_files.len())?);
+            }
+        }
+        let routes: Vec<Route> = snapshot
+            .routes
+            .iter()
+            .map(|spec| route(spec, &ids, snapshot.upstreams.len()))
+            .collect::<Result<_, _>>()?;
+        let upstream = |spec| {
+            let known = old.and_then(|old| old.upstream(&spec));
+            Rc::new(Upstream::new(&spec, known))
+        };
+        Ok(Self {
+            node: snapshot.node.clone(),
+            drain_timeout: snapshot.drain_timeout,
+            routes: Table::new(listeners.len(), &routes),
+            listeners,
+            upstreams: snapshot.upstreams.iter().cloned().map(upstream).collect(),
+        })
+    }
+
+    fn upstream(&self, spec: &ipc::proxy::UpstreamSpec) -> Option<&Upstream<I>> {
+        let mut upstreams = self.upstreams.iter();
+        upstreams
+            .find(|known| known.spec.name == spec.name)
+            .map(Rc::as_ref)
+    }
+
+    /// Takes over what is known about servers that stay, at the moment of the switch.
+    pub(crate) fn carry_over(&self, old: &Self) {
+        for upstream in &self.upstreams {
+            if let Some(known) = old.upstream(&upstream.spec) {
+                upstream.carry_over(known);
+            }
+        }
+    }
+
+    /// Takes over the verdicts of the health checks.
+    pub(crate) fn apply(&self, status: &NodeStatus) {
+        for server in &status.servers {
+            for upstream in &self.upstreams {
+                if upstream.spec.name == server.upstream {
+                    upstream.set_up(server.address, server.up);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> Option<&Listener> {
+        self.listeners.get(id.0)?.as_ref()
+    }
+
+    /// What becomes of a request for a path in normal form.
+    pub(crate) fn find(
+        &self,
+        listener: ListenerId,
+        path: &str,
+        client: std::net::IpAddr,
+    ) -> core_route::Verdict {
+        self.routes.find(listener.0, path, client)
+    }
+}
+
+fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
+    let log = spec.access_log.map(usize::from);
+    if log.is_some_and(|index| index >= logs) {
+        return Err(format!(
+            "listener {} logs to a file that did not come along",
+            spec.name
+        ));
+    }
+    Ok(Listener {
+        timeouts: spec.timeouts.clone(),
+        limits: Limits {
+            head_bytes: usize::try_from(spec.limits.header_bytes).unwrap_or(usize::MAX),
+            fields: usize::from(spec.limits.headers).min(FIELDS_MAX),
+        },
+        body_max: if spec.limits.body == 0 {
+            u64::MAX
+        } else {
+            spec.limits.body
+        },
+        requests_max: match spec.limits.requests_per_connection {
+            0 => u32::MAX,
+            limit => limit,
+        },
+        node_header: spec.node_header,
+        log,
+    })
+}
+
+fn route(spec: &RouteSpec, ids: &[ListenerId], upstreams: usize) -> Result<Route, String> {
+    let action = match spec.action {
+        RouteAction::Upstream(index) if usize::from(index) >= upstreams => {
+            return Err(format!("route {} leads to no upstream", spec.path));
+        }
+        RouteAction::Upstream(index) => Action::Proxy(usize::from(index)),
+        RouteAction::StatusPage => Action::StatusPage,
+        RouteAction::StubStatus => Action::StubStatus,
+    };
+    let listener = |index: &u16| ids.get(usize::from(*index)).map(|id| id.0);
+    let listeners: Option<Vec<usize>> = spec.listeners.iter().map(listener).collect();
+    Ok(Route {
+        listeners: listeners
+            .ok_or_else(|| format!("route {} is for a listener that is not there", spec.path))?,
+        prefix: spec.path.clone(),
+        action,
+        access: Access {
+            allow: spec.allow.clone(),
+            deny: spec.deny.clone(),
+        },
+    })
+}

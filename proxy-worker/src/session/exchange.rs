@@ -1,0 +1,356 @@
+//! A relayed request: the choice of a server, the connection to it, and how it ends.
+//!
+//! The two directions are in `upload` and `download`; they run at the same time.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use core_balance::Tried;
+use core_http1::forward::{Origin, write_request};
+use core_http1::{Body, BodyLength, Framing, RequestHead, Version};
+use ipc::proxy::Counter;
+
+use super::Wait;
+use super::client::Client;
+use super::download::Download;
+use super::request::LogEntry;
+use crate::io::{Connecting, Dial, Io};
+use crate::plan::Plan;
+use crate::port::Port;
+use crate::upstream::Upstream;
+use crate::worker::{Scratch, Worker};
+
+/// What has to be remembered of a request until it is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) version: Version,
+    /// The connection may stay open afterwards, as far as the client and we are concerned.
+    pub(crate) keep_alive: bool,
+    pub(crate) head_only: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) takes_trailers: bool,
+    /// The length of the body; `None` when it is chunked.
+    pub(crate) body_octets: Option<u64>,
+    pub(crate) body_max: u64,
+    pub(crate) node_header: bool,
+}
+
+/// How an exchange ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The response is complete.
+    Complete {
+        /// The client's connection stays open.
+        keep_alive: bool,
+        /// If not: the client may still be sending.
+        linger: bool,
+    },
+    /// There is no response: we answer.
+    Answer {
+        /// With this.
+        status: u16,
+    },
+    /// The client's connection must end at once: what it got of a response stays unfinished.
+    Abort,
+}
+
+/// The connection to the server.
+pub(crate) enum Line<I> {
+    /// None yet.
+    Idle,
+    /// Being made.
+    Connecting(Connecting<I>),
+    /// There.
+    Open {
+        port: Port<I>,
+        /// It has served before, so the server may just be closing it.
+        reused: bool,
+        /// It takes nothing more; what the server sent before may still be there.
+        deaf: bool,
+    },
+}
+
+/// A request on its way.
+pub(crate) struct Exchange<D: Dial> {
+    pub(super) plan: Rc<Plan<D::Io>>,
+    pub(super) upstream: Rc<Upstream<D::Io>>,
+    pub(super) asked: Asked,
+    pub(super) line: Line<D::Io>,
+    server: usize,
+    tried: Tried,
+    /// A reused connection died under us once: no other reused one is tried.
+    fresh_only: bool,
+    /// A connection was begun; whoever watches the time takes it.
+    dialled: bool,
+    /// The head for the server, until an octet of the response came; it may have to be sent again.
+    pub(super) head: Vec<u8>,
+    pub(super) head_sent: bool,
+    /// The request's body, and whether any octet of it was taken from the client.
+    pub(super) body: Body,
+    pub(super) body_touched: bool,
+    pub(super) download: Download,
+    log: LogEntry,
+}
+
+impl<D: Dial> Exchange<D> {
+    pub(crate) fn new(
+        plan: &Rc<Plan<D::Io>>,
+        upstream: &Rc<Upstream<D::Io>>,
+        asked: Asked,
+        log: LogEntry,
+    ) -> Self {
+        let length = asked
+            .body_octets
+            .map_or(BodyLength::Chunked, BodyLength::Fixed);
+        Self {
+            plan: Rc::clone(plan),
+            upstream: Rc::clone(upstream),
+            line: Line::Idle,
+            server: 0,
+            tried: Tried::default(),
+            fresh_only: false,
+            dialled: false,
+            head: Vec::new(),
+            head_sent: false,
+            body: Body::new(length, Framing::Keep, asked.body_max),
+            body_touched: false,
+            download: Download::new(),
+            asked,
+            log,
+        }
+    }
+
+    pub(crate) const fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    /// Renders the head for the server.
+    pub(crate) fn write_head<C: Io>(
+        &mut self,
+        head: &RequestHead<'_, '_>,
+        path: &str,
+        client: &Client<C>,
+        worker: &Worker<D>,
+    ) {
+        self.head = worker.lend();
+        let origin = Origin {
+            client: client.peer,
+            scheme: "http",
+            path,
+            default_host: &self.upstream.spec.name,
+        };
+        write_request(head, &origin, &mut self.head);
+    }
+
+    /// Chooses a server and sends what is at hand, when a connection is. Answers how many octets of
+    /// `rest` were used.
+    ///
+    /// # Errors
+    /// The outcome, when the exchange is over before it began.
+    pub(crate) fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        rest: &[u8],
+        worker: &Worker<D>,
+    ) -> Result<usize, Outcome> {
+        self.connect(worker)?;
+        match self.line {
+            Line::Open { .. } => self.send_up(cx, rest),
+            _ => Ok(0),
+        }
+    }
+
+    /// Does what can be done.
+    ///
+    /// # Errors
+    /// The outcome, when the exchange is over.
+    pub(crate) fn drive<C: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Client<C>,
+        scratch: &mut Scratch,
+        worker: &Rc<Worker<D>>,
+    ) -> Result<Wait, Outcome> {
+        loop {
+            if let Line::Connecting(connecting) = &mut self.line {
+                match connecting.as_mut().poll(cx) {
+                    Poll::Pending => return Ok(Wait::Connect),
+                    Poll::Ready(Ok(io)) => {
+                        self.line = Line::Open {
+                            port: Port::new(io),
+                            reused: false,
+                            deaf: false,
+                        };
+                    }
+                    Poll::Ready(Err(error)) => {
+                        let server = self.upstream.servers.get(self.server);
+                        tracing::debug!(address = ?server.map(|one| one.address), "connect: {error}");
+                        self.try_another(502, worker)?;
+                    }
+                }
+                continue;
+            }
+            let up = self.poll_upload(cx, client, scratch)?;
+            match self.poll_download(cx, client, scratch, worker)? {
+                Some(down) => return Ok(self.most_pressing(up, down)),
+                // The request goes to another connection.
+                None => continue,
+            }
+        }
+    }
+
+    /// What both directions wait for comes down to one deadline: a client that does not take its
+    /// response first, then the request, and the response when that is sent.
+    const fn most_pressing(&self, up: Option<Wait>, down: Wait) -> Wait {
+        match (up, down) {
+            (_, Wait::Send) | (None, _) => down,
+            (Some(up), _) => up,
+        }
+    }
+
+    /// Finds a connection for the server whose turn it is.
+    fn connect(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+        let Some(server) = self.upstream.pick(worker.now(), &self.tried) else {
+            return Err(Outcome::Answer { status: 503 });
+        };
+        self.server = server;
+        self.connect_to(server, worker);
+        Ok(())
+    }
+
+    fn connect_to(&mut self, server: usize, worker: &Worker<D>) {
+        self.head_sent = false;
+        self.dialled = true;
+        let idle = if self.fresh_only {
+            None
+        } else {
+            self.upstream.check_out(server)
+        };
+        self.line = match (idle, self.upstream.servers.get(server)) {
+            (Some(io), _) => Line::Open {
+                port: Port::new(io),
+                reused: true,
+                deaf: false,
+            },
+            (None, Some(server)) => Line::Connecting(worker.dial.dial(server.address)),
+            (None, None) => Line::Idle,
+        };
+    }
+
+    /// The connection to the server could not be made: another server, while there are tries left.
+    fn try_another(&mut self, status: u16, worker: &Worker<D>) -> Result<(), Outcome> {
+        self.line = Line::Idle;
+        self.upstream.handle_failure(self.server, worker.now());
+        self.tried.add(self.server);
+        if self.tried.count() >= usize::from(self.upstream.spec.tries) {
+            return Err(Outcome::Answer { status });
+        }
+        worker.counters.add(Counter::Retries, 1);
+        self.connect(worker).map_err(|_| Outcome::Answer { status })
+    }
+
+    /// The server's connection ended before any octet of a response. A reused one may just have been
+    /// idle for too long: if the request can be sent again, it goes to the same server on a fresh
+    /// one, once.
+    pub(super) fn handle_early_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+        let reused = matches!(self.line, Line::Open { reused: true, .. });
+        if reused && !self.fresh_only && self.can_repeat() {
+            self.fresh_only = true;
+            worker.counters.add(Counter::Retries, 1);
+            self.connect_to(self.server, worker);
+            return Ok(());
+        }
+        self.upstream.handle_failure(self.server, worker.now());
+        Err(Outcome::Answer { status: 502 })
+    }
+
+    const fn can_repeat(&self) -> bool {
+        self.asked.idempotent && !self.body_touched
+    }
+
+    /// The server did not do what a server must.
+    pub(super) fn handle_bad_server(&self, worker: &Worker<D>) {
+        self.upstream.handle_failure(self.server, worker.now());
+    }
+
+    /// The server answered.
+    pub(super) fn handle_answered(&mut self, worker: &Worker<D>) {
+        self.upstream.handle_success(self.server);
+        worker.take_back(std::mem::take(&mut self.head));
+    }
+
+    /// The response is complete; keeps the connection to the server when it is clean.
+    pub(super) fn complete(&mut self, clean: bool, worker: &Worker<D>) -> Outcome {
+        let request_read = self.body.is_complete();
+        let line = std::mem::replace(&mut self.line, Line::Idle);
+        if let Line::Open {
+            port, deaf: false, ..
+        } = line
+            && clean
+            && request_read
+            && port.is_clear()
+            && !worker.is_draining()
+        {
+            self.upstream.check_in(self.server, port.io, worker.now());
+        }
+        Outcome::Complete {
+            keep_alive: self.download.keeps_client() && request_read,
+            linger: !request_read,
+        }
+    }
+
+    /// The time for `wait` is over.
+    pub(crate) fn handle_timeout(&mut self, wait: Wait, worker: &Worker<D>) -> Result<(), Outcome> {
+        let status = match wait {
+            Wait::Connect => return self.try_another(504, worker),
+            Wait::Body => 408,
+            Wait::Upload | Wait::Response => {
+                self.upstream.handle_failure(self.server, worker.now());
+                504
+            }
+            _ => return Err(Outcome::Abort),
+        };
+        Err(self.failure(status))
+    }
+
+    /// We answer if nothing of a final response went to the client yet.
+    pub(super) const fn failure(&self, status: u16) -> Outcome {
+        if self.download.has_begun() {
+            Outcome::Abort
+        } else {
+            Outcome::Answer { status }
+        }
+    }
+
+    pub(crate) fn timeout(&self, wait: Wait) -> Duration {
+        match wait {
+            Wait::Connect => self.upstream.spec.connect_timeout,
+            Wait::Upload => self.upstream.spec.send_timeout,
+            _ => self.upstream.spec.read_timeout,
+        }
+    }
+
+    /// Whether something happened on the server's side since the last call.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        let of_port = match &mut self.line {
+            Line::Open { port, .. } => std::mem::take(&mut port.moved),
+            _ => false,
+        };
+        std::mem::take(&mut self.dialled) || of_port
+    }
+
+    /// Ends with what the client got: writes the line of the log.
+    pub(crate) fn close<C: Io>(mut self, client: &Client<C>, worker: &Worker<D>) {
+        if let Some((log, entry)) = self.log.take() {
+            worker.log(log, client.peer, entry, self.download.end());
+        }
+        worker.take_back(std::mem::take(&mut self.head));
+    }
+
+    /// Ends without a response; the log's line goes to whoever answers.
+    pub(crate) fn fail(mut self, worker: &Worker<D>) -> LogEntry {
+        worker.take_back(std::mem::take(&mut self.head));
+        self.log.take()
+    }
+}

@@ -1,0 +1,317 @@
+//! One client's connection: request after request, each answered by ourselves or relayed.
+//!
+//! [`Session::drive`] is the state machine; it does as much as can be done without waiting. It is
+//! generic over its streams and reads no clock. Memory is held only for a part of a head, for
+//! octets of the next request, and for what the other side has not taken yet.
+
+mod client;
+mod download;
+mod exchange;
+mod request;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::counters::Doing;
+use crate::deadline::Key;
+use crate::io::{Dial, Io};
+use crate::plan::ListenerId;
+use crate::worker::{Scratch, Worker};
+
+use client::Client;
+use exchange::{Exchange, Outcome};
+
+/// How long a connection that we end may still send what nobody reads, so that the answer is not
+/// destroyed by a reset.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Octets that are read and thrown away meanwhile.
+const LINGER_OCTETS: u64 = 1024 * 1024;
+
+/// A connection, as a future for the event loop.
+pub(crate) struct Session<C: Io, D: Dial> {
+    worker: Rc<Worker<D>>,
+    client: Client<C>,
+    state: State<D>,
+    wait: Wait,
+    key: Key,
+    doing: Doing,
+}
+
+/// Where the connection stands.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a boxed exchange would be an allocation for each request"
+)]
+enum State<D: Dial> {
+    /// Between requests, or in the middle of a head (which is in the inbox then).
+    Request,
+    /// A request is being relayed.
+    Exchange(Exchange<D>),
+    /// The last answer is being sent.
+    Closing {
+        /// The client may still be sending.
+        linger: bool,
+    },
+    /// The last answer is sent; what still comes is thrown away.
+    Linger {
+        /// Octets that may still come.
+        left: u64,
+    },
+    /// Nothing more to do.
+    Done,
+}
+
+/// What a connection waits for: each has its time, and its answer when that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// For nothing yet.
+    Nothing,
+    /// For the first octet of a request.
+    KeepAlive,
+    /// For the rest of a head, counted from its first octet.
+    Head,
+    /// For the client's next octets of a body.
+    Body,
+    /// For the client to take what was sent.
+    Send,
+    /// For a connection to a server.
+    Connect,
+    /// For the server to take what was sent.
+    Upload,
+    /// For the server's next octets.
+    Response,
+    /// For the client to see that it is over.
+    Linger,
+}
+
+/// What a step of the machine came to.
+enum Flow {
+    /// The state has changed: go on.
+    Continue,
+    /// Nothing can be done before something happens.
+    Wait(Wait),
+}
+
+impl<C: Io, D: Dial> Session<C, D> {
+    /// A new connection of `listener`.
+    pub(crate) fn new(worker: Rc<Worker<D>>, io: C, peer: IpAddr, listener: ListenerId) -> Self {
+        worker.handle_opened();
+        worker.counters.open(Doing::Waiting);
+        Self {
+            key: worker.deadlines.add(),
+            worker,
+            client: Client::new(io, peer.to_canonical(), listener),
+            state: State::Request,
+            wait: Wait::Nothing,
+            doing: Doing::Waiting,
+        }
+    }
+
+    /// Does what can be done. Ready when the connection is over and is to be closed.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
+        self.worker.deadlines.watch(self.key, cx.waker());
+        if self.worker.deadlines.take_due(self.key) {
+            self.handle_timeout();
+        }
+        loop {
+            match self.step(cx, scratch) {
+                Flow::Continue => self.note_doing(),
+                Flow::Wait(wait) => {
+                    self.note_doing();
+                    self.set_deadline(wait);
+                    return Poll::Pending;
+                }
+            }
+            if matches!(self.state, State::Done) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Flow {
+        match &mut self.state {
+            State::Request => self.step_request(cx, scratch),
+            State::Exchange(exchange) => {
+                match exchange.drive(cx, &mut self.client, scratch, &self.worker) {
+                    Ok(wait) => Flow::Wait(wait),
+                    Err(outcome) => self.end_exchange(outcome),
+                }
+            }
+            State::Closing { linger } => {
+                let linger = *linger;
+                self.step_closing(cx, linger)
+            }
+            State::Linger { left } => {
+                let (left, rest) = drain(cx, &mut self.client, scratch, *left);
+                self.state = if left == 0 {
+                    State::Done
+                } else {
+                    State::Linger { left }
+                };
+                rest
+            }
+            State::Done => Flow::Continue,
+        }
+    }
+
+    fn step_closing(&mut self, cx: &mut Context<'_>, linger: bool) -> Flow {
+        match self.client.port.poll_flush(cx) {
+            Poll::Pending => Flow::Wait(Wait::Send),
+            Poll::Ready(Ok(())) if linger => {
+                self.client.port.io.shut_down(cx);
+                self.client.inbox = Vec::new();
+                self.state = State::Linger {
+                    left: LINGER_OCTETS,
+                };
+                Flow::Continue
+            }
+            Poll::Ready(_) => self.done(),
+        }
+    }
+
+    fn done(&mut self) -> Flow {
+        self.state = State::Done;
+        Flow::Continue
+    }
+
+    /// Ends a relayed request.
+    fn end_exchange(&mut self, outcome: Outcome) -> Flow {
+        let state = std::mem::replace(&mut self.state, State::Request);
+        let State::Exchange(exchange) = state else {
+            return Flow::Continue;
+        };
+        match outcome {
+            Outcome::Complete { keep_alive, linger } => {
+                exchange.close(&self.client, &self.worker);
+                if !keep_alive {
+                    self.state = State::Closing { linger };
+                }
+            }
+            Outcome::Answer { status } => {
+                let asked = exchange.asked();
+                let log = exchange.fail(&self.worker);
+                self.answer_short(status, &asked, log);
+            }
+            Outcome::Abort => {
+                exchange.close(&self.client, &self.worker);
+                self.state = State::Done;
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The time for what was waited for is over.
+    fn handle_timeout(&mut self) {
+        let outcome = match (&mut self.state, self.wait) {
+            (State::Exchange(exchange), wait) => exchange.handle_timeout(wait, &self.worker),
+            (State::Request, Wait::Head) if self.client.port.is_clear() => {
+                let garbage = std::mem::take(&mut self.client.inbox);
+                return self.refuse(408, &garbage);
+            }
+            _ => {
+                self.state = State::Done;
+                return;
+            }
+        };
+        if let Err(outcome) = outcome {
+            self.end_exchange(outcome);
+        }
+    }
+
+    /// Sets the deadline anew when something moved or something else is waited for. The time for a
+    /// head and for lingering is one time, not one for each octet.
+    fn set_deadline(&mut self, wait: Wait) {
+        let moved = self.take_moved() && !matches!(wait, Wait::Head | Wait::Linger);
+        if wait == self.wait && !moved {
+            return;
+        }
+        self.wait = wait;
+        let after = match (wait, &self.state) {
+            (Wait::Nothing, _) => None,
+            (Wait::Linger, _) => Some(LINGER),
+            (Wait::Connect | Wait::Upload | Wait::Response, State::Exchange(exchange)) => {
+                Some(exchange.timeout(wait))
+            }
+            _ => self.worker.plan().and_then(|plan| {
+                let timeouts = &plan.listener(self.client.listener)?.timeouts;
+                Some(match wait {
+                    Wait::Head => timeouts.head,
+                    Wait::Body => timeouts.body_idle,
+                    Wait::Send => timeouts.send,
+                    _ => timeouts.keep_alive,
+                })
+            }),
+        };
+        // A listener that is gone has no times any more: what is left ends soon.
+        let after = after.or((wait != Wait::Nothing).then_some(LINGER));
+        self.worker.deadlines.set(self.key, after);
+    }
+
+    fn take_moved(&mut self) -> bool {
+        let of_server = match &mut self.state {
+            State::Exchange(exchange) => exchange.take_moved(),
+            _ => false,
+        };
+        std::mem::take(&mut self.client.port.moved) || of_server
+    }
+
+    fn note_doing(&mut self) {
+        let doing = match &self.state {
+            State::Request if self.client.inbox.is_empty() => Doing::Waiting,
+            State::Request => Doing::Reading,
+            _ => Doing::Writing,
+        };
+        self.turn(doing);
+    }
+
+    fn turn(&mut self, doing: Doing) {
+        self.worker.counters.turn(self.doing, doing);
+        self.doing = doing;
+    }
+}
+
+/// Throws away what comes, up to `left` octets; answers how many may still come, and how to go on.
+fn drain<C: Io>(
+    cx: &mut Context<'_>,
+    client: &mut Client<C>,
+    scratch: &mut Scratch,
+    left: u64,
+) -> (u64, Flow) {
+    match client.port.poll_read(cx, &mut scratch.read) {
+        Poll::Pending => (left, Flow::Wait(Wait::Linger)),
+        Poll::Ready(Ok(count)) if count > 0 => {
+            let count = u64::try_from(count).unwrap_or(left);
+            (left.saturating_sub(count), Flow::Continue)
+        }
+        Poll::Ready(_) => (0, Flow::Continue),
+    }
+}
+
+impl<C: Io, D: Dial> Future for Session<C, D> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        let mut scratch = worker.scratch.borrow_mut();
+        self.drive(cx, &mut scratch)
+    }
+}
+
+impl<C: Io, D: Dial> Unpin for Session<C, D> {}
+
+impl<C: Io, D: Dial> Drop for Session<C, D> {
+    fn drop(&mut self) {
+        self.worker.deadlines.remove(self.key);
+        self.worker.counters.close(self.doing);
+        self.worker.handle_closed();
+    }
+}

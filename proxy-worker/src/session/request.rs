@@ -1,0 +1,261 @@
+//! From the first octet of a request to the decision who answers it.
+
+use std::task::{Context, Poll};
+
+use core_http1::{Answer, BodyLength, RequestHead, Version, field_slots, short_answer};
+use core_route::{Action, Verdict, normalise};
+use ipc::proxy::Counter;
+
+use super::exchange::{Asked, Exchange};
+use super::{Flow, Session, State, Wait};
+use crate::access_log::{End, Entry};
+use crate::counters::Doing;
+use crate::io::{Dial, Io};
+use crate::pages;
+use crate::plan::Listener;
+use crate::worker::Scratch;
+
+/// An access log and what its line says so far.
+pub(crate) type LogEntry = Option<(usize, Entry)>;
+
+impl<C: Io, D: Dial> Session<C, D> {
+    /// Reads until a head is complete and begins to answer it.
+    pub(super) fn step_request(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Flow {
+        match self.client.port.poll_flush(cx) {
+            Poll::Pending => return Flow::Wait(Wait::Send),
+            Poll::Ready(Err(_)) => return self.done(),
+            Poll::Ready(Ok(())) => {}
+        }
+        // Octets of the next request that came with the last one.
+        if !self.client.inbox.is_empty() && self.wait != Wait::Head {
+            let held = std::mem::take(&mut self.client.inbox);
+            let used = self.begin(cx, &held);
+            self.keep_rest(&held, used);
+            if used > 0 || !matches!(self.state, State::Request) {
+                return Flow::Continue;
+            }
+            // Not whole yet; the time for it runs from now.
+            self.set_deadline(Wait::Head);
+        }
+        match self.client.port.poll_read(cx, &mut scratch.read) {
+            Poll::Pending => self.wait_for_request(),
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.take_octets(cx, scratch.read.get(..count).unwrap_or_default());
+                Flow::Continue
+            }
+            Poll::Ready(_) => self.done(),
+        }
+    }
+
+    fn wait_for_request(&mut self) -> Flow {
+        if !self.client.inbox.is_empty() {
+            return Flow::Wait(Wait::Head);
+        }
+        let is_gone = self
+            .worker
+            .plan()
+            .is_none_or(|plan| plan.listener(self.client.listener).is_none());
+        // Who has not asked anything yet may still do so.
+        if is_gone || self.worker.is_draining() && self.client.requests > 0 {
+            return self.done();
+        }
+        Flow::Wait(Wait::KeepAlive)
+    }
+
+    fn take_octets(&mut self, cx: &mut Context<'_>, octets: &[u8]) {
+        if self.client.inbox.is_empty() {
+            let used = self.begin(cx, octets);
+            self.keep_rest(octets, used);
+        } else {
+            let mut held = std::mem::take(&mut self.client.inbox);
+            held.extend_from_slice(octets);
+            let used = self.begin(cx, &held);
+            self.keep_rest(&held, used);
+        }
+    }
+
+    fn keep_rest(&mut self, octets: &[u8], used: usize) {
+        if !matches!(self.state, State::Closing { .. } | State::Done) {
+            self.client
+                .inbox
+                .extend_from_slice(octets.get(used..).unwrap_or_default());
+        }
+    }
+
+    /// Begins the request at the front of `octets`; answers how many octets of them are done with,
+    /// 0 when the head is not complete.
+    fn begin(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> usize {
+        let Some(plan) = self.worker.plan() else {
+            self.state = State::Done;
+            return 0;
+        };
+        let Some(listener) = plan.listener(self.client.listener) else {
+            self.state = State::Done;
+            return 0;
+        };
+        let mut slots = field_slots();
+        let head = match RequestHead::parse(octets, &listener.limits, &mut slots) {
+            Ok(Some(head)) => head,
+            Ok(None) => return 0,
+            Err(fault) => {
+                self.refuse(fault.status(), octets);
+                return octets.len();
+            }
+        };
+        self.wait = Wait::Nothing;
+        self.client.requests = self.client.requests.saturating_add(1);
+        self.worker.counters.add(Counter::Requests, 1);
+        self.turn(Doing::Writing);
+        let log = listener
+            .log
+            .map(|log| (log, Entry::new(self.worker.lend(), &head)));
+        let asked = self.asked(&head, listener);
+        let Ok(path) = normalise(head.target.path) else {
+            self.answer_short(
+                400,
+                &Asked {
+                    keep_alive: false,
+                    ..asked
+                },
+                log,
+            );
+            return head.len;
+        };
+        if asked
+            .body_octets
+            .is_some_and(|octets| octets > listener.body_max)
+        {
+            self.answer_short(413, &asked, log);
+            return head.len;
+        }
+        match plan.find(self.client.listener, &path, self.client.peer) {
+            Verdict::NotFound => self.answer_short(404, &asked, log),
+            Verdict::Forbidden => self.answer_short(403, &asked, log),
+            Verdict::Serve(Action::Proxy(index)) => {
+                let Some(upstream) = plan.upstreams.get(index) else {
+                    self.answer_short(503, &asked, log);
+                    return head.len;
+                };
+                let mut exchange = Exchange::new(&plan, upstream, asked, log);
+                exchange.write_head(&head, &path, &self.client, &self.worker);
+                let rest = octets.get(head.len..).unwrap_or_default();
+                let begun = exchange.begin(cx, rest, &self.worker);
+                self.state = State::Exchange(exchange);
+                match begun {
+                    Ok(used) => return head.len + used,
+                    Err(outcome) => drop(self.end_exchange(outcome)),
+                }
+            }
+            Verdict::Serve(_) if !matches!(head.method, "GET" | "HEAD") => {
+                self.answer_short(405, &asked, log);
+            }
+            Verdict::Serve(Action::StubStatus) => {
+                let page = pages::stub_status(&self.worker.counters.traffic());
+                self.answer_page("text/plain", page.as_bytes(), &asked, log);
+            }
+            Verdict::Serve(Action::StatusPage) => {
+                let accept = head.field("accept").unwrap_or_default();
+                let (content_type, page) = self.worker.status_page(accept);
+                self.answer_page(content_type, page.as_bytes(), &asked, log);
+            }
+        }
+        head.len
+    }
+
+    fn asked(&self, head: &RequestHead<'_, '_>, listener: &Listener) -> Asked {
+        Asked {
+            version: head.version,
+            keep_alive: head.keep_alive
+                && self.client.requests < listener.requests_max
+                && !self.worker.is_draining(),
+            head_only: head.method == "HEAD",
+            idempotent: core_http1::is_idempotent(head.method),
+            takes_trailers: head.accepts_trailers,
+            body_octets: match head.body {
+                BodyLength::Fixed(octets) => Some(octets),
+                BodyLength::Chunked | BodyLength::UntilClose => None,
+            },
+            body_max: listener.body_max,
+            node_header: listener.node_header,
+        }
+    }
+
+    /// Answers octets that are no request, and closes.
+    pub(super) fn refuse(&mut self, status: u16, octets: &[u8]) {
+        self.worker.counters.add(Counter::Requests, 1);
+        let plan = self.worker.plan();
+        let listener = plan
+            .as_ref()
+            .and_then(|plan| plan.listener(self.client.listener));
+        let log = listener.and_then(|listener| listener.log);
+        let log = log.map(|log| (log, Entry::of_garbage(self.worker.lend(), octets)));
+        self.answer_short(status, &Asked::GARBAGE, log);
+    }
+
+    /// Gives a short answer of our own.
+    pub(super) fn answer_short(&mut self, status: u16, asked: &Asked, log: LogEntry) {
+        self.answer(status, asked, log, |answer, out| {
+            answer.write_short(&short_answer(status), out)
+        });
+    }
+
+    fn answer_page(&mut self, content_type: &str, page: &[u8], asked: &Asked, log: LogEntry) {
+        self.answer(200, asked, log, |answer, out| {
+            answer.write_page(content_type, page, out)
+        });
+    }
+
+    /// The connection goes on only if nothing of the request is left to be read: a body that nobody
+    /// has read must never be taken for the next request.
+    fn answer(
+        &mut self,
+        status: u16,
+        asked: &Asked,
+        log: LogEntry,
+        write: impl FnOnce(&Answer<'_>, &mut Vec<u8>) -> usize,
+    ) {
+        let read_whole = asked.body_octets == Some(0);
+        let keep_alive = asked.keep_alive && read_whole;
+        let date = self.worker.date();
+        let answer = Answer {
+            version: asked.version,
+            keep_alive,
+            asked_head: asked.head_only,
+            date: &date,
+        };
+        let body_octets = write(&answer, self.client.port.unsent());
+        if let Some((log, entry)) = log {
+            let body_octets = u64::try_from(body_octets).unwrap_or(0);
+            self.worker.log(
+                log,
+                self.client.peer,
+                entry,
+                End {
+                    status,
+                    body_octets,
+                },
+            );
+        }
+        self.state = if keep_alive {
+            State::Request
+        } else {
+            State::Closing {
+                linger: !read_whole,
+            }
+        };
+    }
+}
+
+impl Asked {
+    /// What is assumed of somebody who sent no request.
+    const GARBAGE: Self = Self {
+        version: Version::Http11,
+        keep_alive: false,
+        head_only: false,
+        idempotent: false,
+        takes_trailers: false,
+        body_octets: None,
+        body_max: 0,
+        node_header: false,
+    };
+}

@@ -1,0 +1,97 @@
+//! The request's way to the server.
+
+use std::task::{Context, Poll};
+
+use core_http1::{BodyFault, Step};
+
+use super::Wait;
+use super::client::Client;
+use super::exchange::{Exchange, Line, Outcome};
+use crate::io::{Dial, Io};
+use crate::worker::Scratch;
+
+impl<D: Dial> Exchange<D> {
+    /// Moves the request on. Answers what it waits for; `None` when all is sent, or when the server
+    /// takes no more of it.
+    pub(super) fn poll_upload<C: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Client<C>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Wait>, Outcome> {
+        loop {
+            let Line::Open { port, deaf, .. } = &mut self.line else {
+                return Ok(None);
+            };
+            if *deaf {
+                return Ok(None);
+            }
+            match port.poll_flush(cx) {
+                Poll::Pending => return Ok(Some(Wait::Upload)),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    *deaf = true;
+                    return Ok(None);
+                }
+            }
+            if self.head_sent && self.body.is_complete() {
+                return Ok(None);
+            }
+            if !client.inbox.is_empty() || !self.head_sent {
+                let mut held = std::mem::take(&mut client.inbox);
+                let used = self.send_up(cx, &held)?;
+                held.drain(..used);
+                client.inbox = held;
+                continue;
+            }
+            let count = match client.port.poll_read(cx, &mut scratch.read) {
+                Poll::Pending => return Ok(Some(Wait::Body)),
+                Poll::Ready(Ok(count)) if count > 0 => count,
+                Poll::Ready(_) => return Err(Outcome::Abort),
+            };
+            let octets = scratch.read.get(..count).unwrap_or_default();
+            let used = self.send_up(cx, octets)?;
+            client
+                .inbox
+                .extend_from_slice(octets.get(used..).unwrap_or_default());
+        }
+    }
+
+    /// Sends the head, if it is not sent yet, and what belongs to the body at the front of `octets`,
+    /// until the server takes no more at the moment. Answers how many octets are done with.
+    pub(super) fn send_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Result<usize, Outcome> {
+        let mut used = 0;
+        loop {
+            let rest = octets.get(used..).unwrap_or_default();
+            let nothing_left = rest.is_empty() || self.body.is_complete();
+            let Line::Open { port, deaf, .. } = &mut self.line else {
+                return Ok(used);
+            };
+            if *deaf || !port.is_clear() || self.head_sent && nothing_left {
+                return Ok(used);
+            }
+            let step = self.body.step(rest);
+            let (consumed, passing) = match &step {
+                Ok(Step::Pass(count)) => (*count, rest.get(..*count).unwrap_or_default()),
+                Ok(Step::Drop(count)) => (*count, [].as_slice()),
+                Ok(Step::Replace { consumed, with }) => (*consumed, with.as_slice()),
+                Err(BodyFault::TooLarge) => return Err(self.failure(413)),
+                Err(_) => return Err(self.failure(400)),
+            };
+            let head = if self.head_sent {
+                &[]
+            } else {
+                self.head.as_slice()
+            };
+            // A server that answered and closed takes no more; its answer is still to be read.
+            *deaf = port.send(cx, head, passing).is_err();
+            self.head_sent = true;
+            self.body_touched |= consumed > 0;
+            used += consumed;
+        }
+    }
+}

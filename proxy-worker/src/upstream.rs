@@ -1,0 +1,135 @@
+//! The servers of an upstream as this worker sees them: whose turn it is, and the idle connections.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use core_balance::{Group, Policy, Tried};
+use ipc::proxy::UpstreamSpec;
+
+use crate::io::Io;
+
+/// A server and its idle connections. It stays the same over a reload that keeps it.
+#[derive(Debug)]
+pub(crate) struct Server<I> {
+    pub(crate) address: SocketAddr,
+    /// Oldest first; the youngest is used first, so that those too many grow old.
+    idle: RefCell<VecDeque<(I, Duration)>>,
+}
+
+/// A group of servers.
+#[derive(Debug)]
+pub(crate) struct Upstream<I> {
+    pub(crate) spec: UpstreamSpec,
+    pub(crate) servers: Vec<Rc<Server<I>>>,
+    balance: RefCell<Group>,
+}
+
+impl<I: Io> Upstream<I> {
+    /// The upstream of `spec`, with the servers (and their idle connections) that `old` has too.
+    pub(crate) fn new(spec: &UpstreamSpec, old: Option<&Self>) -> Self {
+        let policies = spec.servers.iter().map(|server| Policy {
+            weight: server.weight,
+            max_fails: server.max_fails,
+            fail_timeout: server.fail_timeout,
+        });
+        let server = |address| {
+            let known = old.and_then(|old| old.servers.get(old.place(address)?));
+            known.cloned().unwrap_or_else(|| {
+                Rc::new(Server {
+                    address,
+                    idle: RefCell::default(),
+                })
+            })
+        };
+        Self {
+            servers: spec.servers.iter().map(|one| server(one.address)).collect(),
+            balance: RefCell::new(Group::new(policies)),
+            spec: spec.clone(),
+        }
+    }
+
+    /// Takes over what `old` knows about the servers; at the moment of the switch, not before.
+    pub(crate) fn carry_over(&self, old: &Self) {
+        let mut balance = self.balance.borrow_mut();
+        for (index, server) in self.servers.iter().enumerate() {
+            if let Some(known) = old.place(server.address) {
+                balance.carry_over(index, &old.balance.borrow(), known);
+            }
+        }
+    }
+
+    fn place(&self, address: SocketAddr) -> Option<usize> {
+        self.servers
+            .iter()
+            .position(|server| server.address == address)
+    }
+
+    pub(crate) fn pick(&self, now: Duration, tried: &Tried) -> Option<usize> {
+        self.balance.borrow_mut().pick(now, tried)
+    }
+
+    pub(crate) fn handle_success(&self, server: usize) {
+        self.balance.borrow_mut().handle_success(server);
+    }
+
+    pub(crate) fn handle_failure(&self, server: usize, now: Duration) {
+        if self.balance.borrow_mut().handle_failure(server, now)
+            && let Some(server) = self.servers.get(server)
+        {
+            tracing::warn!(
+                "{}: {} fails and is left out for a while",
+                self.spec.name,
+                server.address
+            );
+        }
+    }
+
+    /// Takes the verdict of the health checks; a server that went down loses its idle connections.
+    pub(crate) fn set_up(&self, address: SocketAddr, up: bool) {
+        if let Some(index) = self.place(address) {
+            self.balance.borrow_mut().set_up(index, up);
+            if let Some(server) = self.servers.get(index).filter(|_| !up) {
+                server.idle.borrow_mut().clear();
+            }
+        }
+    }
+
+    /// An idle connection that is still good.
+    pub(crate) fn check_out(&self, server: usize) -> Option<I> {
+        let mut idle = self.servers.get(server)?.idle.borrow_mut();
+        loop {
+            let (mut io, _) = idle.pop_back()?;
+            if !io.is_stale() {
+                return Some(io);
+            }
+        }
+    }
+
+    /// Keeps a connection for later; over the limit the oldest goes.
+    pub(crate) fn check_in(&self, server: usize, io: I, now: Duration) {
+        let max = usize::try_from(self.spec.idle_max).unwrap_or(usize::MAX);
+        if let Some(server) = self.servers.get(server) {
+            let mut idle = server.idle.borrow_mut();
+            idle.push_back((io, now));
+            if idle.len() > max {
+                idle.pop_front();
+            }
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    pub(crate) fn expire(&self, now: Duration) {
+        for server in &self.servers {
+            let mut idle = server.idle.borrow_mut();
+            while idle
+                .front()
+                .is_some_and(|(_, since)| now - *since > self.spec.idle_timeout)
+            {
+                idle.pop_front();
+            }
+        }
+    }
+}

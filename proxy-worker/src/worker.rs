@@ -1,0 +1,238 @@
+//! What all connections of this worker share. One thread, so no lock.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipc::proxy::{Counter, ProxySnapshot};
+use ipc::status::NodeStatus;
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::access_log::{AccessLog, End, Entry};
+use crate::counters::Counters;
+use crate::deadline::Deadlines;
+use crate::io::Dial;
+use crate::pages;
+use crate::plan::{ListenerNames, Plan};
+
+/// Octets that are read at once.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// Small buffers that are kept for the next request.
+const BUFFERS_MAX: usize = 1024;
+
+/// A buffer that has grown past this is not kept.
+const BUFFER_KEPT: usize = 8 * 1024;
+
+/// Memory for the moment: what is read is written out, or kept elsewhere, in the same poll.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(crate) read: Box<[u8]>,
+    pub(crate) head: Vec<u8>,
+}
+
+/// The shared part.
+#[derive(Debug)]
+pub(crate) struct Worker<D: Dial> {
+    pub(crate) dial: D,
+    plan: RefCell<Option<Rc<Plan<D::Io>>>>,
+    names: RefCell<ListenerNames>,
+    pub(crate) scratch: RefCell<Scratch>,
+    buffers: RefCell<Vec<Vec<u8>>>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) counters: Counters,
+    logs: RefCell<Vec<AccessLog>>,
+    status: RefCell<Option<NodeStatus>>,
+    draining: Cell<bool>,
+    open: Cell<u32>,
+    time: RefCell<WallTime>,
+}
+
+/// The wall clock as messages show it, set anew every second.
+#[derive(Debug)]
+struct WallTime {
+    second: i64,
+    date: [u8; 29],
+    log: String,
+}
+
+impl<D: Dial> Worker<D> {
+    pub(crate) fn new(dial: D, counters: Counters) -> Self {
+        let worker = Self {
+            dial,
+            plan: RefCell::default(),
+            names: RefCell::default(),
+            scratch: RefCell::new(Scratch {
+                read: vec![0; READ_BUFFER].into_boxed_slice(),
+                head: Vec::new(),
+            }),
+            buffers: RefCell::default(),
+            deadlines: Deadlines::new(),
+            counters,
+            logs: RefCell::default(),
+            status: RefCell::default(),
+            draining: Cell::default(),
+            open: Cell::default(),
+            time: RefCell::new(WallTime {
+                second: -1,
+                date: [b' '; 29],
+                log: String::new(),
+            }),
+        };
+        worker.read_clock();
+        worker
+    }
+
+    /// The configuration in force; `None` before the first one.
+    pub(crate) fn plan(&self) -> Option<Rc<Plan<D::Io>>> {
+        self.plan.borrow().clone()
+    }
+
+    /// Makes a configuration ready without using it.
+    pub(crate) fn prepare(&self, snapshot: &ProxySnapshot) -> Result<Plan<D::Io>, String> {
+        Plan::new(
+            snapshot,
+            &mut self.names.borrow_mut(),
+            self.plan().as_deref(),
+        )
+    }
+
+    /// The listener of this name.
+    pub(crate) fn listener_id(&self, name: &str) -> crate::plan::ListenerId {
+        self.names.borrow_mut().id(name)
+    }
+
+    /// Switches to a configuration. Requests in flight end with the one they began with.
+    pub(crate) fn commit(&self, plan: Plan<D::Io>, logs: Vec<AccessLog>) {
+        if let Some(old) = self.plan() {
+            plan.carry_over(&old);
+        }
+        if let Some(status) = &*self.status.borrow() {
+            plan.apply(status);
+        }
+        self.plan.replace(Some(Rc::new(plan)));
+        self.replace_logs(logs);
+        // Connections of listeners that are gone are to see it.
+        self.deadlines.wake_all();
+    }
+
+    pub(crate) fn replace_logs(&self, logs: Vec<AccessLog>) {
+        self.flush_logs();
+        self.logs.replace(logs);
+    }
+
+    /// Waits until the access logs are written: the last thing before the end.
+    pub(crate) fn close_logs(&self) {
+        self.logs.take().into_iter().for_each(AccessLog::close);
+    }
+
+    /// Takes the node's state: verdicts at once, the rest for the status page.
+    pub(crate) fn handle_status(&self, status: NodeStatus) {
+        if let Some(plan) = self.plan() {
+            plan.apply(&status);
+        }
+        self.status.replace(Some(status));
+    }
+
+    /// The status page, and its type.
+    pub(crate) fn status_page(&self, accept: &[u8]) -> (&'static str, String) {
+        let zone = TimeZone::system();
+        let status = self.status.borrow();
+        match &*status {
+            Some(status) if pages::prefers_html(accept) => (
+                "text/html; charset=utf-8",
+                pages::status_html(status, &zone),
+            ),
+            Some(status) => ("text/plain", pages::status_text(status, &zone)),
+            None => ("text/plain", String::new()),
+        }
+    }
+
+    /// Whether connections are to end as soon as they can.
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// From now on, connections end as soon as they can.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        self.deadlines.wake_all();
+    }
+
+    /// Open connections.
+    pub(crate) const fn open(&self) -> u32 {
+        self.open.get()
+    }
+
+    pub(crate) fn handle_opened(&self) {
+        self.open.set(self.open.get() + 1);
+    }
+
+    pub(crate) fn handle_closed(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+
+    /// A small empty buffer.
+    pub(crate) fn lend(&self) -> Vec<u8> {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn take_back(&self, mut buffer: Vec<u8>) {
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < BUFFERS_MAX && (1..=BUFFER_KEPT).contains(&buffer.capacity()) {
+            buffer.clear();
+            buffers.push(buffer);
+        }
+    }
+
+    /// The value of `Date`.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        self.time.borrow().date
+    }
+
+    /// Writes a line to an access log and takes the entry's memory back.
+    pub(crate) fn log(&self, log: usize, client: std::net::IpAddr, entry: Entry, end: End) {
+        if let Some(log) = self.logs.borrow().get(log) {
+            let lost = log.add(client, &self.time.borrow().log, &entry, end);
+            self.counters.add(Counter::LogLinesLost, lost);
+        }
+        self.take_back(entry.into_memory());
+    }
+
+    fn flush_logs(&self) {
+        let lost = self.logs.borrow().iter().map(AccessLog::flush).sum();
+        self.counters.add(Counter::LogLinesLost, lost);
+    }
+
+    /// What has to be done again and again; every [`crate::deadline::TICK`].
+    pub(crate) fn tick(&self) {
+        self.deadlines.sweep();
+        self.flush_logs();
+        if self.read_clock()
+            && let Some(plan) = self.plan()
+        {
+            for upstream in &plan.upstreams {
+                upstream.expire(self.deadlines.now());
+            }
+        }
+    }
+
+    /// Looks at the wall clock; answers whether a new second has begun.
+    fn read_clock(&self) -> bool {
+        let now = Timestamp::now();
+        let mut time = self.time.borrow_mut();
+        if time.second == now.as_second() {
+            return false;
+        }
+        time.second = now.as_second();
+        time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
+        time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
+        true
+    }
+
+    /// The time by which servers are judged.
+    pub(crate) const fn now(&self) -> Duration {
+        self.deadlines.now()
+    }
+}
