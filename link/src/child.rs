@@ -110,7 +110,9 @@ fn read_welcome<C: Child>(socket: &SeqPacket) -> Result<(Welcome, Vec<OwnedFd>),
 }
 
 fn start_logging(welcome: &Welcome) {
-    let filter = EnvFilter::try_new(&welcome.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The web server's own start and stop are no news to an operator.
+    let filter = format!("{},actix_server=warn", welcome.log_level);
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     // Fails only when logging was started before, which tests do.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

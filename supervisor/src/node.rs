@@ -117,6 +117,13 @@ impl Node {
         })
     }
 
+    /// Whether a child's configuration is in force.
+    pub(crate) fn is_in_service(&self, child: ChildId) -> bool {
+        self.processes
+            .get(&child)
+            .is_some_and(|process| process.in_service)
+    }
+
     /// The verdicts on scripts.
     pub(crate) fn scripts(&self) -> Vec<(String, bool)> {
         self.scripts

@@ -21,6 +21,7 @@ use actix::prelude::*;
 use core_health::proxy::{Change, GRACE, ProxyHealth};
 use core_health::supervise::Heartbeat;
 use ipc::event::{Event, Severity, What};
+use ipc::lifecycle::Role;
 use ipc::notify::ToNotify;
 use ipc::proxy::ToProxy;
 use platform::clock;
@@ -47,6 +48,11 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the state is shown when nothing changes, for the counters in it.
 const STATUS_IDLE_INTERVAL: Duration = Duration::from_secs(1);
+
+const NOTIFIER: ChildId = ChildId {
+    role: Role::Notify,
+    slot: 0,
+};
 
 /// Everything that a supervisor starts with.
 pub(crate) struct Beginning {
@@ -112,7 +118,7 @@ struct ScriptPlan {
 impl Supervisor {
     /// An actor that starts all children when it runs.
     pub(crate) fn new(beginning: Beginning) -> Self {
-        let scripts = script_plans(&beginning.settings);
+        let scripts = script_plans(&beginning.settings, beginning.identity);
         Self {
             source: beginning.source,
             settings: beginning.settings,
@@ -246,7 +252,10 @@ impl Supervisor {
 
     fn deliver(&mut self, event: Event) {
         self.outbox.push(event.clone());
-        if let Some(children) = &self.children {
+        // A notifier that is being started gets everything when it is in service.
+        if self.node.is_in_service(NOTIFIER)
+            && let Some(children) = &self.children
+        {
             children.tell_notify(Tell {
                 message: ToNotify::Event(event),
                 descriptors: Vec::new(),
@@ -406,25 +415,26 @@ impl Handler<Signal> for Supervisor {
     }
 }
 
-fn script_plans(settings: &Settings) -> BTreeMap<String, ScriptPlan> {
-    let plan = |script: &settings::Script| {
-        let user = script.user.value();
-        let identity = match platform::privilege::identity(user, None) {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!("cannot look up user {user}: {error}");
-                None
-            }
-        };
-        let command = script.command.value().clone();
-        (
-            script.name.clone(),
-            ScriptPlan {
-                command,
-                identity,
-                limit: script.timeout,
-            },
-        )
+/// How each script is run. One whose user is the children's runs as they do, whoever that came to
+/// be; another user who does not exist makes it a script that cannot be run.
+fn script_plans(settings: &Settings, own: Identity) -> BTreeMap<String, ScriptPlan> {
+    let identity = |user: &String| {
+        if user == settings.global.user.value() {
+            return Some(own);
+        }
+        platform::privilege::identity(user, None).unwrap_or_else(|error| {
+            tracing::warn!("cannot look up user {user}: {error}");
+            None
+        })
     };
-    settings.scripts.iter().map(plan).collect()
+    let plan = |script: &settings::Script| ScriptPlan {
+        command: script.command.value().clone(),
+        identity: identity(script.user.value()),
+        limit: script.timeout,
+    };
+    settings
+        .scripts
+        .iter()
+        .map(|script| (script.name.clone(), plan(script)))
+        .collect()
 }

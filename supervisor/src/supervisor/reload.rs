@@ -133,7 +133,7 @@ impl Supervisor {
         self.holdings.adopt(additions, &settings);
         self.settings = *settings;
         self.generation = reload.generation;
-        self.scripts = script_plans(&self.settings);
+        self.scripts = script_plans(&self.settings, self.identity);
         self.node.handle_settings(&self.settings);
         children.decide(&Step::Commit);
     }

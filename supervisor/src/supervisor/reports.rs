@@ -150,14 +150,6 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: TransitionEvent) {
-        tracing::warn!(
-            "{} {} -> {} with priority {}: {}",
-            transition.router,
-            transition.from,
-            transition.to,
-            transition.priority,
-            transition.cause
-        );
         let severity = match transition.to {
             _ if transition.planned => Severity::Info,
             RouterState::Fault => Severity::Error,
