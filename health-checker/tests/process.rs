@@ -1,6 +1,6 @@
 //! The real program, driven as the supervisor drives it, against real servers on loopback.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;

@@ -1,0 +1,228 @@
+//! Our own metrics.
+
+use std::fmt;
+use std::time::Duration;
+
+use ipc::status::{NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus};
+
+use super::families::{Families, Labels};
+
+/// Everything that the node says of itself.
+pub(super) fn write(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result {
+    write_node(families, node)?;
+    write_routers(families, &node.routers)?;
+    write_adverts(families, &node.routers)?;
+    write_servers(families, &node.servers)?;
+    write_processes(families, &node.processes)?;
+    write_traffic(families, node)
+}
+
+fn write_node(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result {
+    let build = [
+        ("version", node.version.clone()),
+        ("cluster", node.cluster.clone()),
+        ("node", node.node.clone()),
+    ];
+    families.gauges(
+        "evenkeel_build_info",
+        "The version, the cluster and the node; always 1.",
+        [(build, 1_u64)],
+    )?;
+    families.gauge(
+        "evenkeel_start_time_seconds",
+        "When the supervisor started, in seconds since 1970.",
+        seconds(node.started_unix_ms),
+    )?;
+    families.gauge(
+        "evenkeel_config_generation",
+        "The generation of the configuration in force; goes up by one at each reload.",
+        node.generation,
+    )?;
+    families.gauge(
+        "evenkeel_proxy_well",
+        "Whether the node's own proxy serves: 1 or 0.",
+        u64::from(node.proxy_well),
+    )
+}
+
+fn write_routers(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::Result {
+    const STATES: [RouterState; 4] = [
+        RouterState::Stop,
+        RouterState::Backup,
+        RouterState::Master,
+        RouterState::Fault,
+    ];
+    families.gauges(
+        "evenkeel_vrrp_state",
+        "The state of a virtual router: 1 for the one that it is in, 0 for the others.",
+        routers.iter().flat_map(|router| {
+            STATES.map(|state| {
+                let labels = [
+                    ("router", router.name.clone()),
+                    ("interface", router.interface.clone()),
+                    ("vrid", router.vrid.to_string()),
+                    ("state", state.to_string()),
+                ];
+                (labels, u64::from(router.state == state))
+            })
+        }),
+    )?;
+    families.gauges(
+        "evenkeel_vrrp_priority",
+        "The effective priority of a virtual router, with all weights.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), u64::from(router.priority))),
+    )?;
+    families.gauges(
+        "evenkeel_vrrp_state_entered_timestamp_seconds",
+        "When a virtual router entered its state, in seconds since 1970.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), seconds(router.since_unix_ms))),
+    )?;
+    families.gauges(
+        "evenkeel_vrrp_heard_master_priority",
+        "The priority of the Master that a virtual router heard last.",
+        routers.iter().filter_map(|router| {
+            let (address, priority) = router.master?;
+            let [name] = of_router(router);
+            Some((
+                [name, ("address", address.to_string())],
+                u64::from(priority),
+            ))
+        }),
+    )
+}
+
+fn write_adverts(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::Result {
+    families.counters(
+        "evenkeel_vrrp_adverts_sent",
+        "Adverts that a virtual router sent.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.adverts_sent)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_adverts_received",
+        "Adverts that a virtual router accepted.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.adverts_received)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_adverts_discarded",
+        "Adverts that a virtual router discarded, by reason.",
+        routers.iter().flat_map(|router| {
+            router.discarded.iter().map(|(reason, count)| {
+                let [name] = of_router(router);
+                ([name, ("reason", reason.clone())], *count)
+            })
+        }),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_became_master",
+        "How often a virtual router became Master.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.became_master)),
+    )
+}
+
+fn write_servers(families: &mut Families<'_>, servers: &[ServerStatus]) -> fmt::Result {
+    families.gauges(
+        "evenkeel_server_up",
+        "Whether a back-end server passes its checks: 1 or 0; 1 where there is no check.",
+        servers
+            .iter()
+            .map(|server| (of_server(server), u64::from(server.up))),
+    )?;
+    families.gauges(
+        "evenkeel_server_changed_timestamp_seconds",
+        "When the verdict on a back-end server last changed, in seconds since 1970.",
+        servers
+            .iter()
+            .map(|server| (of_server(server), seconds(server.since_unix_ms))),
+    )
+}
+
+fn write_processes(families: &mut Families<'_>, processes: &[ProcessStatus]) -> fmt::Result {
+    families.gauges(
+        "evenkeel_process_in_service",
+        "Whether a process runs with the configuration in force: 1 or 0.",
+        processes
+            .iter()
+            .map(|process| (of_process(process), u64::from(process.in_service))),
+    )?;
+    families.gauges(
+        "evenkeel_process_start_time_seconds",
+        "When a process was started, in seconds since 1970.",
+        processes
+            .iter()
+            .map(|process| (of_process(process), seconds(process.since_unix_ms))),
+    )?;
+    families.counters(
+        "evenkeel_process_restarts",
+        "How often a process was restarted.",
+        processes
+            .iter()
+            .map(|process| (of_process(process), process.restarts)),
+    )
+}
+
+fn write_traffic(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result {
+    let traffic = &node.traffic;
+    families.counter(
+        "evenkeel_connections_accepted",
+        "Client connections that the proxy accepted.",
+        traffic.accepted,
+    )?;
+    families.counter(
+        "evenkeel_connections_handled",
+        "Client connections that the proxy served; the rest was refused by a limit.",
+        traffic.handled,
+    )?;
+    families.counter(
+        "evenkeel_requests",
+        "Requests of clients.",
+        traffic.requests,
+    )?;
+    let states = [
+        ("reading", traffic.reading),
+        ("writing", traffic.writing),
+        ("waiting", traffic.waiting),
+    ];
+    families.gauge(
+        "evenkeel_connections_active",
+        "Open client connections.",
+        traffic.active,
+    )?;
+    families.gauges(
+        "evenkeel_connections",
+        "Open client connections by what they do: a request is read, an answer is written, or \
+         nothing happens between two requests.",
+        states.map(|(state, count)| ([("state", state.to_owned())], count)),
+    )
+}
+
+fn of_router(router: &RouterStatus) -> Labels<1> {
+    [("router", router.name.clone())]
+}
+
+fn of_server(server: &ServerStatus) -> Labels<2> {
+    [
+        ("upstream", server.upstream.clone()),
+        ("server", server.address.to_string()),
+    ]
+}
+
+fn of_process(process: &ProcessStatus) -> Labels<2> {
+    [
+        ("role", process.role.to_string()),
+        ("slot", process.slot.to_string()),
+    ]
+}
+
+fn seconds(unix_ms: u64) -> f64 {
+    Duration::from_millis(unix_ms).as_secs_f64()
+}
