@@ -84,11 +84,13 @@ impl Target {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| format!("{method:?} is not an HTTP method"))?;
         let filled = url.replace("{to}", "0").replace("{text}", "0");
+        // What follows the question mark may be a password and is not repeated.
+        let shown = url.split('?').next().unwrap_or_default();
         let uri: Uri = filled
             .parse()
-            .map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+            .map_err(|error| format!("{shown:?} is not a URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-            return Err(format!("{url:?} is not an http or https URL with a host"));
+            return Err(format!("{shown:?} is not an http or https URL with a host"));
         }
         let checked = headers.iter().map(|(name, value)| {
             let name: HeaderName = name
