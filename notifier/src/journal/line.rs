@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::wording;
+
 /// An event that has its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -28,12 +30,15 @@ pub(crate) struct LineError(#[from] serde_json::Error);
 struct Line {
     seq: u64,
     boot: String,
-    /// For people; `at_unix_ms` is what is read back.
+    /// For people and other programs; `at_unix_ms` is what is read back.
     time: String,
     at_unix_ms: u64,
     node: String,
     severity: Severity,
     event: String,
+    /// The sentence, for people as well.
+    #[serde(default)]
+    text: String,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
@@ -54,6 +59,7 @@ impl Entry {
             node: self.node.clone(),
             severity: self.event.severity,
             event,
+            text: wording::sentence(&self.event.what),
             fields,
         };
         Ok(serde_json::to_string(&line)?)
@@ -129,15 +135,15 @@ mod tests {
         let cases = [
             (
                 examples::master(),
-                r#"{"seq":41,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"transition","addresses":["192.168.0.105"],"cause":"master timed out","from":"BACKUP","planned":false,"priority":202,"router":"YN_API_GATEWAY","to":"MASTER"}"#,
+                r#"{"seq":41,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"transition","text":"virtual router YN_API_GATEWAY is MASTER with priority 202: master timed out","addresses":["192.168.0.105"],"cause":"master timed out","from":"BACKUP","planned":false,"priority":202,"router":"YN_API_GATEWAY","to":"MASTER"}"#,
             ),
             (
                 examples::entry(42, What::Stopping),
-                r#"{"seq":42,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"stopping"}"#,
+                r#"{"seq":42,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"stopping","text":"stopping"}"#,
             ),
             (
                 examples::entry(43, What::EventsLost { count: 7 }),
-                r#"{"seq":43,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"events_lost","count":7}"#,
+                r#"{"seq":43,"boot":"b0","time":"2015-12-14T16:27:10.250Z","at_unix_ms":1450110430250,"node":"proxy101","severity":"warning","event":"events_lost","text":"7 events were lost before the journal","count":7}"#,
             ),
         ];
         for (entry, line) in cases {
