@@ -39,13 +39,13 @@ impl Outbox {
     /// Everything that a notifier which has just started must be told, in order.
     pub(crate) fn resend(&mut self, now_unix_ms: u64) -> Vec<Event> {
         if self.lost > 0 {
-            let what = What::EventsLost {
-                count: std::mem::take(&mut self.lost),
-            };
-            self.push(Event {
+            // One more than may wait: the word about a loss must not cause another.
+            self.waiting.push_back(Event {
                 at_unix_ms: now_unix_ms,
                 severity: Severity::Error,
-                what,
+                what: What::EventsLost {
+                    count: std::mem::take(&mut self.lost),
+                },
             });
         }
         self.waiting.iter().cloned().collect()
