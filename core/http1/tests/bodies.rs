@@ -1,7 +1,5 @@
 //! Bodies: what ends them, what passes, what is refused (RFC 9112 §6 and §7).
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use core_http1::{Body, BodyFault, BodyLength, Framing, Step};
 
 /// Feeds `reads` and returns what went on, and how many octets were left behind the body.

@@ -1,0 +1,380 @@
+//! The real program, driven as the supervisor drives it, over real sockets on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use ipc::proxy::{
+    BindSpec, Counter, FromProxy, ListenerLimits, ListenerSpec, ListenerTimeouts, ProxySnapshot,
+    RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamSpec,
+};
+use ipc::{FromChild, Role, ToChild, Welcome, codec};
+use link::Link;
+use platform::counters::SharedCounters;
+use platform::process::Image;
+use platform::seqpacket::SeqPacket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than any of this takes; not waited for unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A worker, and what the supervisor would hold of it.
+struct Worker {
+    link: Link<ToChild<ToProxy>, FromChild<FromProxy>>,
+    process: tokio::process::Child,
+    counters: SharedCounters,
+}
+
+impl Worker {
+    async fn start() -> Self {
+        let (ours, theirs) = SeqPacket::pair().unwrap();
+        let image = Image::open(Path::new(env!("CARGO_BIN_EXE_evenkeel-proxy"))).unwrap();
+        let process = image.start("evenkeel: proxy 0", theirs).unwrap();
+        let worker = Self {
+            link: Link::new(ours).unwrap(),
+            process,
+            counters: SharedCounters::create().unwrap(),
+        };
+        let myself = std::fs::metadata("/proc/self").unwrap();
+        let welcome = ToChild::Welcome(Welcome {
+            version: ipc::VERSION,
+            role: Role::Proxy,
+            slot: 0,
+            uid: myself.uid(),
+            gid: myself.gid(),
+            log_level: "info".into(),
+        });
+        let counters = [worker.counters.as_fd()];
+        worker.link.send(&welcome, &counters).unwrap();
+        let version = ipc::VERSION;
+        assert_eq!(worker.hear().await, FromChild::Hello { version });
+        worker
+    }
+
+    fn tell(&self, message: &ToChild<ToProxy>) {
+        self.link.send(message, &[]).unwrap();
+    }
+
+    async fn hear(&self) -> FromChild<FromProxy> {
+        let received = tokio::time::timeout(PATIENCE, self.link.receive()).await;
+        received.expect("the worker says nothing").unwrap().message
+    }
+
+    /// Offers a configuration and returns the answer.
+    async fn prepare(
+        &self,
+        generation: u64,
+        snapshot: &ProxySnapshot,
+        along: &[OwnedFd],
+    ) -> FromChild<FromProxy> {
+        let bytes = codec::encode_snapshot(snapshot).unwrap();
+        let memfd = platform::memfd::sealed("snapshot", &bytes).unwrap();
+        let mut descriptors = vec![memfd.as_fd()];
+        descriptors.extend(along.iter().map(AsFd::as_fd));
+        let prepare = ToChild::Prepare { generation };
+        self.link.send(&prepare, &descriptors).unwrap();
+        self.hear().await
+    }
+
+    /// Puts a configuration in force.
+    async fn configure(&self, generation: u64, snapshot: &ProxySnapshot, along: &[OwnedFd]) {
+        let answer = self.prepare(generation, snapshot, along).await;
+        assert_eq!(answer, FromChild::Prepared { generation });
+        self.tell(&ToChild::Commit { generation });
+        assert_eq!(self.hear().await, FromChild::Committed { generation });
+    }
+
+    async fn end(mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        ended.expect("the worker does not end").unwrap()
+    }
+}
+
+/// A listening socket as the supervisor makes it.
+fn listen() -> (OwnedFd, SocketAddr) {
+    let socket = platform::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = StdListener::from(socket.try_clone().unwrap())
+        .local_addr()
+        .unwrap();
+    (socket, address)
+}
+
+/// A server that answers each head with one octet.
+async fn back_end() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while stream.read_buf(&mut request).await.unwrap_or(0) > 0 {
+                    if request.ends_with(b"\r\n\r\n") || request.ends_with(b"body") {
+                        request.clear();
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n.";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
+    let route = |path: &str, action| RouteSpec {
+        listeners: vec![0],
+        path: path.into(),
+        action,
+        allow: Vec::new(),
+        deny: Vec::new(),
+    };
+    let bind = |&(address, new): &(SocketAddr, bool)| BindSpec { address, new };
+    ProxySnapshot {
+        node: "proxy101".into(),
+        drain_timeout: Duration::from_secs(5),
+        listeners: vec![ListenerSpec {
+            name: "public".into(),
+            binds: binds.iter().map(bind).collect(),
+            node_header: false,
+            access_log: None,
+            timeouts: ListenerTimeouts {
+                head: Duration::from_secs(10),
+                body_idle: Duration::from_secs(30),
+                keep_alive: Duration::from_secs(75),
+                send: Duration::from_secs(60),
+            },
+            limits: ListenerLimits {
+                header_bytes: 32 * 1024,
+                headers: 100,
+                body: 10 * 1024 * 1024,
+                requests_per_connection: 1000,
+            },
+        }],
+        routes: vec![
+            route("/app/", RouteAction::Upstream(0)),
+            route("/server-status", RouteAction::StubStatus),
+        ],
+        upstreams: vec![UpstreamSpec {
+            name: "app".into(),
+            servers: vec![ServerSpec {
+                address: server,
+                weight: 1,
+                max_fails: 1,
+                fail_timeout: Duration::from_secs(10),
+            }],
+            idle_max: 256,
+            idle_timeout: Duration::from_secs(50),
+            connect_timeout: Duration::from_secs(3),
+            read_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            tries: 2,
+        }],
+        log_files: Vec::new(),
+    }
+}
+
+/// Reads until what was heard ends with `end`; an empty `end` is the end of the connection.
+async fn hear(stream: &mut TcpStream, end: &str) -> String {
+    let mut heard = Vec::new();
+    let reading = async {
+        while end.is_empty() || !heard.ends_with(end.as_bytes()) {
+            if stream.read_buf(&mut heard).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, reading).await.is_ok();
+    assert!(
+        in_time,
+        "{end:?} does not come: {}",
+        String::from_utf8_lossy(&heard)
+    );
+    String::from_utf8(heard).unwrap()
+}
+
+async fn ask(address: SocketAddr, request: &str, end: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = hear(&mut stream, end).await;
+    (stream, answer)
+}
+
+#[tokio::test]
+async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let mut snapshot = snapshot(&[(address, true)], back_end().await);
+    snapshot.listeners[0].access_log = Some(0);
+    snapshot.log_files = vec!["access.log".into()];
+    let (mut log, log_end) = std::io::pipe().unwrap();
+    worker
+        .configure(1, &snapshot, &[socket, log_end.into()])
+        .await;
+    let (mut client, answer) = ask(address, GET, "\r\n\r\n.").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    client
+        .write_all(b"GET /server-status HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let page = hear(&mut client, "Reading: 0 Writing: 1 Waiting: 0 \n").await;
+    assert!(page.contains("Active connections: 1 \n"), "{page}");
+    assert_eq!(worker.counters.sum(Counter::Requests.index()), 2);
+    worker.tell(&ToChild::Ping { seq: 7 });
+    assert_eq!(worker.hear().await, FromChild::Pong { seq: 7 });
+    worker.tell(&ToChild::Stop { within: PATIENCE });
+    assert_eq!(
+        worker.hear().await,
+        FromChild::Role(FromProxy::Drained { cut: 0 })
+    );
+    assert!(worker.end().await.success());
+    let mut lines = String::new();
+    log.read_to_string(&mut lines).unwrap();
+    let mut lines = lines.lines();
+    for end in [
+        "\"GET /app/ HTTP/1.1\" 200 1 \"-\" \"-\"",
+        "\"GET /server-status HTTP/1.1\" 200 ",
+    ] {
+        let line = lines.next().unwrap();
+        assert!(
+            line.starts_with("127.0.0.1 - - [") && line.contains(end),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn configuration_that_lacks_a_descriptor_is_refused_and_nothing_changes() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = back_end().await;
+    worker
+        .configure(1, &snapshot(&[(address, true)], server), &[socket])
+        .await;
+    let (_, other) = listen();
+    for binds in [
+        [(address, false), (other, true)],
+        [(address, false), (other, false)],
+    ] {
+        let answer = worker.prepare(2, &snapshot(&binds, server), &[]).await;
+        assert!(
+            matches!(answer, FromChild::Refused { generation: 2, .. }),
+            "{answer:?}"
+        );
+    }
+    let (_, answer) = ask(address, GET, "\r\n\r\n.").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn reload_brings_and_takes_listeners_and_leaves_connections() {
+    let worker = Worker::start().await;
+    let server = back_end().await;
+    let (first_socket, first) = listen();
+    worker
+        .configure(1, &snapshot(&[(first, true)], server), &[first_socket])
+        .await;
+    let (mut client, _) = ask(first, GET, "\r\n\r\n.").await;
+    let (second_socket, second) = listen();
+    worker
+        .configure(2, &snapshot(&[(second, true)], server), &[second_socket])
+        .await;
+    client.write_all(GET.as_bytes()).await.unwrap();
+    assert!(
+        hear(&mut client, "\r\n\r\n.")
+            .await
+            .starts_with("HTTP/1.1 200 OK\r\n")
+    );
+    let (_, answer) = ask(second, GET, "\r\n\r\n.").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        TcpStream::connect(first).await.is_err(),
+        "the old socket is closed"
+    );
+}
+
+#[tokio::test]
+async fn stop_finishes_what_is_in_flight_and_cuts_it_in_the_end() {
+    let post = "POST /app/ HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+    for (within, finishes) in [(PATIENCE, true), (Duration::from_millis(100), false)] {
+        let worker = Worker::start().await;
+        let (socket, address) = listen();
+        let server = back_end().await;
+        worker
+            .configure(1, &snapshot(&[(address, true)], server), &[socket])
+            .await;
+        let (mut idle, _) = ask(address, GET, "\r\n\r\n.").await;
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(post.as_bytes()).await.unwrap();
+        while worker.counters.sum(Counter::Requests.index()) < 2 {
+            tokio::task::yield_now().await;
+        }
+        worker.tell(&ToChild::Stop { within });
+        assert_eq!(hear(&mut idle, "").await, "");
+        if finishes {
+            busy.write_all(b"body").await.unwrap();
+            let answer = hear(&mut busy, "").await;
+            assert!(
+                answer.contains("Connection: close") && answer.ends_with('.'),
+                "{answer}"
+            );
+        }
+        let cut = u32::from(!finishes);
+        let drained = FromChild::Role(FromProxy::Drained { cut });
+        assert_eq!(worker.hear().await, drained);
+        assert!(worker.end().await.success());
+    }
+}
+
+#[tokio::test]
+async fn orphan_serves_who_already_waits_and_ends() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = back_end().await;
+    worker
+        .configure(1, &snapshot(&[(address, true)], server), &[socket])
+        .await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // The supervisor dies before the worker has looked at the connection, or right after.
+    let Worker {
+        link, mut process, ..
+    } = worker;
+    drop(link);
+    client.write_all(GET.as_bytes()).await.unwrap();
+    let answer = hear(&mut client, "").await;
+    assert!(answer.contains("Connection: close"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n."), "{answer}");
+    let ended = tokio::time::timeout(PATIENCE, process.wait()).await;
+    assert!(ended.expect("the worker does not end").unwrap().success());
+}
+
+#[tokio::test]
+async fn successor_serves_the_connections_that_waited_in_the_socket() {
+    let mut first = Worker::start().await;
+    let (socket, address) = listen();
+    let server = back_end().await;
+    let kept = socket.try_clone().unwrap();
+    first
+        .configure(1, &snapshot(&[(address, true)], server), &[socket])
+        .await;
+    first.process.kill().await.unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(GET.as_bytes()).await.unwrap();
+    let second = Worker::start().await;
+    second
+        .configure(1, &snapshot(&[(address, true)], server), &[kept])
+        .await;
+    assert!(
+        hear(&mut client, "\r\n\r\n.")
+            .await
+            .starts_with("HTTP/1.1 200 OK\r\n")
+    );
+}
