@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use awc::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use awc::http::{Method, StatusCode, Uri, Version};
+use awc::http::{Method, StatusCode, Uri};
 use awc::{Client, Connector};
 use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore};
@@ -27,6 +27,10 @@ pub(crate) fn tls_client() -> Result<Arc<ClientConfig>, String> {
     if unusable > 0 {
         tracing::debug!("{unusable} of the system's certificates cannot be used");
     }
+    with_roots(roots)
+}
+
+fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -36,11 +40,11 @@ pub(crate) fn tls_client() -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// A client: HTTP/1.1, no redirects, which would send secrets to whoever the answer names.
+/// A client without redirects, which would send secrets to whoever the answer names. It speaks
+/// HTTP/1.1: `tls` offers no other protocol.
 fn client(tls: &Arc<ClientConfig>, timeout: Duration) -> Client {
     let connector = Connector::new()
         .rustls_0_23(Arc::clone(tls))
-        .max_http_version(Version::HTTP_11)
         .timeout(timeout)
         .handshake_timeout(timeout);
     Client::builder()
@@ -254,5 +258,58 @@ mod tests {
                 (Some(part), Err(why)) => assert!(why.contains(part), "{why}"),
             }
         }
+    }
+
+    /// openssl as an HTTPS server with a certificate that it has signed itself.
+    fn https_server(place: &std::path::Path) -> (std::process::Child, String) {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command
+                .args(arguments.split(' '))
+                .current_dir(place)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null());
+            command.spawn().unwrap()
+        };
+        let mut made = openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out cert \
+             -outform DER -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+             -addext basicConstraints=critical,CA:FALSE",
+        );
+        assert!(made.wait().unwrap().success());
+        let mut server =
+            openssl("s_server -accept 127.0.0.1:0 -cert cert -certform DER -key key -www");
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let accepting = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.strip_prefix("ACCEPT 127.0.0.1:").map(str::to_owned)
+        });
+        std::thread::spawn(move || lines.count());
+        (server, format!("https://localhost:{}/", accepting.unwrap()))
+    }
+
+    #[actix_rt::test]
+    async fn only_trusted_certificates_are_spoken_with() {
+        let place = tempfile::tempdir().unwrap();
+        let (mut server, url) = https_server(place.path());
+        let mut roots = RootCertStore::empty();
+        let certificate = std::fs::read(place.path().join("cert")).unwrap();
+        roots.add(certificate.into()).unwrap();
+        let mut results = Vec::new();
+        for tls in [with_roots(roots).unwrap(), tls_client().unwrap()] {
+            let target = Target::new("GET", &url, &[], Duration::from_secs(10), &tls).unwrap();
+            let answer = target.request(&url, &[], String::new()).await;
+            results.push(answer.map(|(status, _)| status));
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert_eq!(results[0], Ok(StatusCode::OK));
+        let Err(Outcome::Retry { why, .. }) = &results[1] else {
+            panic!("a stranger was trusted: {results:?}");
+        };
+        assert!(why.contains("certificate"), "{why}");
     }
 }

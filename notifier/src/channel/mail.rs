@@ -254,4 +254,21 @@ Event:      41
         assert!(mailbox("Ops <ops@example.org>").is_ok());
         assert!(mailbox("ops\n@example.org").unwrap_err().contains("ops"));
     }
+
+    #[test]
+    fn every_protection_can_be_had() {
+        for tls in [MailTls::None, MailTls::StartTls, MailTls::Implicit] {
+            let spec = MailSpec {
+                host: "mail.example.org".into(),
+                port: 25,
+                tls,
+                credentials: Some(("ek".into(), "secret".into())),
+                helo: None,
+                from: "evenkeel@example.org".into(),
+                to: vec![],
+                timeout: Duration::from_secs(1),
+            };
+            assert!(transport(&spec).is_ok(), "{tls:?}");
+        }
+    }
 }
