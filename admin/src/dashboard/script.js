@@ -48,7 +48,8 @@ function router(status) {
   const discarded = status.discarded.map(([reason, times]) => reason + ' ' + count(times)).join(', ');
   const rows = [
     ['Priority', String(status.priority)],
-    ['Since', ago(status.since_unix_ms) + (status.cause ? ': ' + status.cause : '')],
+    ['Since', ago(status.since_unix_ms)],
+    ['Because', status.cause || '–'],
     ['Master heard', heard],
     ['Adverts', count(status.adverts_sent) + ' sent, ' + count(status.adverts_received) + ' heard'],
     ['Interface', status.interface + ', VRID ' + status.vrid],
