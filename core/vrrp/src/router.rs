@@ -262,98 +262,61 @@ impl Router {
         use Machine as M;
         match (self.machine, input) {
             // RFC 9568 §6.4.1, Initialize.
-            (M::Initialize, I::Start { leftovers }) => match (self.fault(), leftovers) {
-                (Some(cause), true) => self.let_go(M::Fault, Cause::Fault(cause), turn),
-                (Some(cause), false) => self.enter(M::Fault, Cause::Fault(cause), turn),
-                (None, true) => self.resume(turn),
-                (None, false) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
-                (None, false) => self.follow(None, Cause::Started, turn),
-            },
+            (M::Initialize, I::Start { leftovers }) => self.start(leftovers, turn),
             (M::Initialize, I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
 
             // RFC 9568 §6.4.2, Backup.
             (M::Backup(backup), I::Advert(heard)) => self.backup_hears(backup, heard, turn),
             (M::Backup(backup), I::Timeout) => self.backup_wakes(backup, turn),
-            (M::Backup(_), I::MayLead) if self.owner_may_lead(turn) => {
-                self.lead(Cause::Owner, turn);
-            }
-            (M::Backup(backup), I::MayLead) if self.election_at(&backup) <= turn.now => {
-                self.lead(backup.cause, turn);
-            }
-            (M::Backup(backup), I::Reload { .. }) => self.backup_reloads(backup, turn),
+            (M::Backup(backup), I::MayLead) => self.backup_may_lead(backup, turn),
             (M::Backup(_), I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
 
             // RFC 9568 §6.4.3, Active.
             (M::Master(master), I::Advert(heard)) => self.master_hears(master, heard, turn),
             (M::Master(master), I::Timeout) => self.master_wakes(master, turn),
-            (M::Master(master), I::Reload { readdressed }) => {
-                self.master_reloads(master, readdressed, turn);
-            }
-            (M::Master(_), I::Ill) => self.hand_over(Then::Stay, turn),
             (M::Master(_), I::Shutdown) => self.hand_over(Then::Finish, turn),
-            (M::Master(_), I::Fault(cause @ FaultCause::Track)) => {
-                self.hand_over(Then::Fault(cause), turn);
-            }
 
-            // RFC 9568 §6.4.3, Active and told to stop; the addresses stay a little longer.
+            // Shutdown of RFC 9568 §6.4.3 under way: the addresses stay a little longer.
             (M::HandingOver(over), I::Advert(heard)) => self.handed_over(over, heard, turn),
             (M::HandingOver(over), I::Timeout) => self.handing_over_wakes(over, turn),
-            (M::HandingOver(over), I::Shutdown) => {
-                self.machine = M::HandingOver(HandingOver {
-                    then: Then::Finish,
-                    ..over
-                });
-            }
-            (
-                M::HandingOver(HandingOver {
-                    then: Then::Finish, ..
-                }),
-                I::Fault(FaultCause::Link),
-            ) => self.let_go(M::Finished, Cause::Shutdown, turn),
-            (
-                M::HandingOver(
-                    over @ HandingOver {
-                        then: Then::Stay, ..
-                    },
-                ),
-                I::Fault(cause @ FaultCause::Track),
-            ) => {
-                self.machine = M::HandingOver(HandingOver {
-                    then: Then::Fault(cause),
-                    ..over
-                });
-            }
-            (
-                M::HandingOver(
-                    over @ HandingOver {
-                        then: Then::Fault(_),
-                        ..
-                    },
-                ),
-                I::Recovered,
-            ) => {
-                self.machine = M::HandingOver(HandingOver {
-                    then: Then::Stay,
-                    ..over
-                });
-            }
-            (M::HandingOver(_), I::Reload { .. }) => turn.push(Effect::AddAddresses),
+            (M::HandingOver(over), I::Shutdown) => self.change_plan(over, Then::Finish),
+
+            // Beyond the RFCs: a node that does not serve gives up while somebody else may serve.
+            (M::Master(_), I::Ill) => self.hand_over(Then::Stay, turn),
 
             // Beyond the RFCs: what cannot take part says nothing and holds nothing.
             (M::Backup(_), I::Fault(cause)) => self.enter(M::Fault, Cause::Fault(cause), turn),
-            (M::Master(_) | M::HandingOver(_), I::Fault(cause @ FaultCause::Link)) => {
-                self.let_go(M::Fault, Cause::Fault(cause), turn);
-            }
+            (M::Master(_), I::Fault(cause)) => self.master_fails(cause, turn),
+            (M::HandingOver(over), I::Fault(cause)) => self.handing_over_fails(over, cause, turn),
+            (M::HandingOver(over), I::Recovered) => self.handing_over_recovers(over),
             (M::Fault, I::Recovered) => self.follow(None, Cause::Recovered, turn),
             (M::Fault, I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
 
+            // Beyond the RFCs: a reload keeps the state.
+            (M::Backup(backup), I::Reload { .. }) => self.backup_reloads(backup, turn),
+            (M::Master(master), I::Reload { readdressed }) => {
+                self.master_reloads(master, readdressed, turn);
+            }
+            (M::HandingOver(_), I::Reload { .. }) => turn.push(Effect::AddAddresses),
+
             // What changes nothing.
             (M::Initialize | M::Finished, _)
-            | (M::Fault, I::Advert(_) | I::Timeout | I::Fault(_) | I::Reload { .. })
-            | (M::HandingOver(_), I::Fault(FaultCause::Track) | I::Recovered)
-            | (M::Master(_) | M::Backup(_), I::Recovered)
-            | (M::Backup(_) | M::HandingOver(_) | M::Fault, I::Ill)
-            | (_, I::MayLead | I::Start { .. }) => {}
+            | (M::Backup(_), I::Ill | I::Recovered)
+            | (M::Master(_), I::MayLead | I::Recovered)
+            | (M::HandingOver(_), I::MayLead | I::Ill)
+            | (M::Fault, I::Advert(_) | I::Timeout | I::MayLead | I::Ill)
+            | (M::Fault, I::Fault(_) | I::Reload { .. })
+            | (_, I::Start { .. }) => {}
+        }
+    }
+
+    fn start(&mut self, leftovers: bool, turn: &mut Turn<'_>) {
+        match (self.fault(), leftovers) {
+            (Some(cause), true) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            (Some(cause), false) => self.enter(Machine::Fault, Cause::Fault(cause), turn),
+            (None, true) => self.resume(turn),
+            (None, false) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
+            (None, false) => self.follow(None, Cause::Started, turn),
         }
     }
 

@@ -62,6 +62,15 @@ impl Router {
         }
     }
 
+    /// The owner need not wait; who had to wait longer than its timer makes up for it.
+    pub(super) fn backup_may_lead(&mut self, backup: Listening, turn: &mut Turn<'_>) {
+        if self.owner_may_lead(turn) {
+            self.lead(Cause::Owner, turn);
+        } else if self.election_at(&backup) <= turn.now {
+            self.lead(backup.cause, turn);
+        }
+    }
+
     /// The timer starts again: a Master with a longer interval is not to be taken for silent.
     pub(super) fn backup_reloads(&mut self, mut backup: Listening, turn: &Turn<'_>) {
         backup.protocol = self.spec.protocol.with_interval_of(&backup.protocol);

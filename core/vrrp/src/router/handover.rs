@@ -4,7 +4,7 @@
 //! says that it is Master, so that there is an owner at every moment.
 
 use super::{HandingOver, Heard, Machine, Router, Then, Turn};
-use crate::event::{Cause, Effect};
+use crate::event::{Cause, Effect, FaultCause};
 use crate::spec::Transport;
 use crate::timer::handover;
 use crate::units::{Priority, Time};
@@ -32,6 +32,42 @@ impl Router {
         turn.push(Effect::AddAddresses);
         self.hand_over(Then::Stay, turn);
         self.tell(from, Cause::Resumed, turn);
+    }
+
+    /// Without its interface there is nothing to hand over with; else peers are told first.
+    pub(super) fn master_fails(&mut self, cause: FaultCause, turn: &mut Turn<'_>) {
+        match cause {
+            FaultCause::Link => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            FaultCause::Track => self.hand_over(Then::Fault(cause), turn),
+        }
+    }
+
+    pub(super) fn handing_over_fails(
+        &mut self,
+        over: HandingOver,
+        cause: FaultCause,
+        turn: &mut Turn<'_>,
+    ) {
+        match (cause, over.then) {
+            (FaultCause::Link, Then::Finish) => {
+                self.let_go(Machine::Finished, Cause::Shutdown, turn);
+            }
+            (FaultCause::Link, Then::Stay | Then::Fault(_)) => {
+                self.let_go(Machine::Fault, Cause::Fault(cause), turn);
+            }
+            (FaultCause::Track, Then::Stay) => self.change_plan(over, Then::Fault(cause)),
+            (FaultCause::Track, Then::Finish | Then::Fault(_)) => {}
+        }
+    }
+
+    pub(super) fn handing_over_recovers(&mut self, over: HandingOver) {
+        if let Then::Fault(_) = over.then {
+            self.change_plan(over, Then::Stay);
+        }
+    }
+
+    pub(super) fn change_plan(&mut self, over: HandingOver, then: Then) {
+        self.machine = Machine::HandingOver(HandingOver { then, ..over });
     }
 
     /// Somebody else is Master: now nobody is left without an owner by our letting go.
