@@ -1,7 +1,5 @@
 //! What is refused, and what a good head is understood to say: RFC 9112 §2 to §6 as tables.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use core_http1::{BodyLength, Fault, Limits, RequestHead, Version, field_slots};
 
 const LIMITS: Limits = Limits {
