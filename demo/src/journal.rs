@@ -46,24 +46,31 @@ impl Journal {
         });
     }
 
-    /// The journal of node `index`, called `node`, was read; what is known already is passed over.
-    pub(crate) fn handle_events(&mut self, index: usize, node: &str, events: &[Numbered]) {
-        for Numbered { seq, event } in events {
+    /// The nodes' journals were read, by the node's index, with its name; what is known already is
+    /// passed over.
+    pub(crate) fn handle_events(&mut self, journals: Vec<(usize, &str, Vec<Numbered>)>) {
+        let mut fresh = Vec::new();
+        for (index, node, events) in journals {
             let Some(read) = self.read.get_mut(index) else {
-                return;
-            };
-            if read.is_some_and(|read| *seq <= read) {
                 continue;
+            };
+            for Numbered { seq, event } in events {
+                if read.is_none_or(|read| seq > read) {
+                    *read = Some(seq);
+                    fresh.push(Entry {
+                        number: 0,
+                        at_unix_ms: event.at_unix_ms,
+                        who: node.to_owned(),
+                        severity: event.severity,
+                        text: story::of_event(node, &event),
+                        marked: is_marked(&event),
+                    });
+                }
             }
-            *read = Some(*seq);
-            self.push(Entry {
-                number: 0,
-                at_unix_ms: event.at_unix_ms,
-                who: node.to_owned(),
-                severity: event.severity,
-                text: story::of_event(node, event),
-                marked: is_marked(event),
-            });
+        }
+        fresh.sort_by_key(|entry| entry.at_unix_ms);
+        for entry in fresh {
+            self.push(entry);
         }
     }
 
@@ -114,9 +121,15 @@ mod tests {
     fn each_event_is_told_once_and_in_order_of_time() {
         let mut journal = Journal::default();
         journal.handle_deed(20, "killed".into());
-        journal.handle_events(0, "proxy101", &[event(1, 10), event(2, 30)]);
-        journal.handle_events(0, "proxy101", &[event(1, 10), event(2, 30), event(3, 40)]);
-        journal.handle_events(1, "proxy102", &[event(1, 35)]);
+        journal.handle_events(vec![(0, "proxy101", vec![event(1, 10), event(2, 30)])]);
+        journal.handle_events(vec![
+            (
+                0,
+                "proxy101",
+                vec![event(1, 10), event(2, 30), event(3, 40)],
+            ),
+            (1, "proxy102", vec![event(1, 35)]),
+        ]);
         let times: Vec<_> = journal
             .last(10)
             .iter()

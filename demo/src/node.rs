@@ -207,10 +207,12 @@ impl Node {
         for (_, pid) in &workers {
             send(*pid, signal)?;
         }
-        let pids: Vec<String> = workers.iter().map(|(_, pid)| pid.to_string()).collect();
+        let named = |(slot, pid): &(u16, u32)| format!("{slot} (pid {pid})");
+        let workers: Vec<String> = workers.iter().map(named).collect();
         Ok(format!(
-            "sent {signal} to proxy worker pid {} of {}",
-            pids.join(" and "),
+            "{} proxy worker {} of {}",
+            past_tense(signal),
+            workers.join(" and "),
             self.machine.name
         ))
     }
@@ -235,10 +237,20 @@ impl Node {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not running"));
         }
         Ok(format!(
-            "sent {signal} to all {} processes of {}",
-            reached.len(),
-            self.machine.name
+            "{} {} ({signal} to all {} processes)",
+            past_tense(signal),
+            self.machine.name,
+            reached.len()
         ))
+    }
+}
+
+const fn past_tense(signal: Signal) -> &'static str {
+    match signal {
+        Signal::SIGKILL => "killed",
+        Signal::SIGSTOP => "froze",
+        Signal::SIGCONT => "thawed",
+        _ => "signalled",
     }
 }
 

@@ -228,15 +228,15 @@ impl Stage {
         for ownership in &mut self.ownerships {
             ownership.handle_sight(&seen, now);
         }
-        let [first, second] = [0, 1].map(|index| self.ask(index));
-        let reports = tokio::join!(first, second);
-        for (index, report) in [reports.0, reports.1].into_iter().enumerate() {
-            if let Some(report) = &report {
-                let name = self.nodes[index].machine.name;
-                self.journal.handle_events(index, name, &report.events);
-            }
-            self.statuses[index] = report.map(|report| report.status);
+        let (first, second) = tokio::join!(self.ask(0), self.ask(1));
+        let mut fresh = Vec::new();
+        for (index, report) in [first, second].into_iter().enumerate() {
+            self.statuses[index] = report.map(|report| {
+                fresh.push((index, self.nodes[index].machine.name, report.events));
+                report.status
+            });
         }
+        self.journal.handle_events(fresh);
     }
 
     async fn ask(&self, index: usize) -> Option<admin::Report> {
@@ -288,15 +288,16 @@ impl Stage {
             node.perform(*action)?
         } else if let Some(backend) = self.backends.iter().find(is_backend) {
             match action {
-                Action::Stop => backend.serve(false),
-                Action::Start => backend.serve(true),
-                _ => {
-                    return Err(format!(
-                        "a back end can be stopped and started, not: {action}"
-                    ));
+                Action::Stop => {
+                    backend.serve(false);
+                    format!("stopped {name}")
                 }
+                Action::Start => {
+                    backend.serve(true);
+                    format!("started {name}")
+                }
+                _ => return Err(format!("{name} can be stopped and started, nothing else")),
             }
-            format!("{name}: {action}")
         } else {
             return Err(format!("there is no machine called {name}"));
         };

@@ -11,6 +11,8 @@ pub(crate) const BUCKETS: usize = 120;
 const FORGOTTEN: u32 = 121;
 /// Rates and latencies are those of this last while.
 const RECENT: Duration = Duration::from_secs(2);
+/// Failures that begin closer to each other belong to one outage.
+const APART: Duration = Duration::from_secs(1);
 /// More answers than a client that is paced gets in that while.
 const RECENT_MAX: usize = 4096;
 
@@ -26,21 +28,23 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-/// One bar of the chart.
+/// One bar of the chart: requests that began in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bucket {
     pub(crate) served: u32,
     pub(crate) failed: u32,
 }
 
-/// A while in which the address did not serve: from the beginning of the first request that failed
-/// to the end of the first one that began later and was served.
+/// A while in which requests failed: from the beginning of the first one that did to the end of the
+/// first one that began after the last of them and was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub(crate) began: Duration,
+    /// When the last request that failed began.
+    last: Duration,
     /// `None` while it lasts.
     pub(crate) ended: Option<Duration>,
-    /// Requests that began in it and failed.
+    /// Requests that failed.
     pub(crate) failed: u64,
 }
 
@@ -87,6 +91,19 @@ pub(crate) struct Summary {
     pub(crate) buckets: Vec<Bucket>,
 }
 
+#[cfg(test)]
+impl Outage {
+    /// One that is over, for the tests of what shows it.
+    pub(crate) const fn over(began: Duration, ended: Duration, failed: u64) -> Self {
+        Self {
+            began,
+            last: began,
+            ended: Some(ended),
+            failed,
+        }
+    }
+}
+
 impl Tally {
     /// An empty one, at `now`.
     pub(crate) fn new(now: Duration) -> Self {
@@ -101,10 +118,14 @@ impl Tally {
         }
     }
 
-    /// A request that began at `began` ended at `now`.
+    /// A request that began at `began` ended at `now`. It counts in the bar in which it began, so
+    /// that a timeout fills the hole that it left.
     pub(crate) fn handle_end(&mut self, now: Duration, began: Duration, outcome: Outcome) {
         self.turn(now);
-        let bucket = self.buckets.back_mut();
+        let back = self.turned.saturating_sub(turns(began));
+        let bucket = usize::try_from(back)
+            .ok()
+            .and_then(|back| self.buckets.iter_mut().rev().nth(back));
         match outcome {
             Outcome::Served { node, backend } => {
                 self.served += 1;
@@ -137,27 +158,37 @@ impl Tally {
     fn end_outage(&mut self, now: Duration, began: Duration) {
         if let Some(outage) = &mut self.outage
             && outage.ended.is_none()
-            && began > outage.began
+            && began > outage.last
         {
             outage.ended = Some(now);
         }
     }
 
+    /// Failures are told late: a request that timed out began long before, and others have been
+    /// served since.
     fn extend_outage(&mut self, began: Duration) {
-        match &mut self.outage {
-            // Failures come in late: a request that timed out began long before.
-            Some(outage) if outage.ended.is_none_or(|ended| began < ended) => {
-                outage.failed += 1;
-                outage.began = outage.began.min(began);
-            }
-            _ => {
-                self.outage = Some(Outage {
-                    began,
-                    ended: None,
-                    failed: 1,
-                });
-            }
-        }
+        let known = self
+            .outage
+            .filter(|known| began <= known.last + APART && known.began <= began + APART);
+        let (first, last, failed) = match known {
+            Some(known) => (
+                known.began.min(began),
+                known.last.max(began),
+                known.failed + 1,
+            ),
+            None => (began, began, 1),
+        };
+        let served_later = |served: &&Served| served.at.saturating_sub(served.took) > last;
+        self.outage = Some(Outage {
+            began: first,
+            last,
+            ended: self
+                .recent
+                .iter()
+                .find(served_later)
+                .map(|served| served.at),
+            failed,
+        });
     }
 
     /// Begins new bars up to `now`, and forgets what is no longer recent.
@@ -237,14 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_lasts_from_the_first_failure_to_the_next_success() {
-        let outage = |began, ended: Option<u64>, failed| {
-            Some(Outage {
-                began: ms(began),
-                ended: ended.map(ms),
-                failed,
-            })
-        };
+    fn an_outage_lasts_from_the_first_failure_to_the_success_after_the_last() {
+        let outage = |began, ended: Option<u64>, failed| Some((ms(began), ended.map(ms), failed));
         for (case, ends, expected) in [
             ("none", &[(10, 5, true)][..], None),
             (
@@ -263,23 +288,40 @@ mod tests {
                 outage(5, None, 1),
             ),
             (
-                "a timeout that began before the end belongs to it",
-                &[(10, 5, false), (30, 25, true), (1004, 4, false)],
-                outage(4, Some(30), 2),
+                "a success among failures does not end it",
+                &[
+                    (10, 5, false),
+                    (12, 8, true),
+                    (20, 15, false),
+                    (30, 25, true),
+                ],
+                outage(5, Some(30), 2),
+            ),
+            (
+                "a timeout is told after others were served again",
+                &[
+                    (400, 390, true),
+                    (410, 400, true),
+                    (1_004, 4, false),
+                    (1_300, 300, false),
+                ],
+                outage(4, Some(400), 2),
             ),
             (
                 "a later failure is another outage",
-                &[(10, 5, false), (30, 25, true), (60, 50, false)],
-                outage(50, None, 1),
+                &[(10, 5, false), (30, 25, true), (2_060, 2_050, false)],
+                outage(2_050, None, 1),
             ),
         ] {
-            assert_eq!(tally_of(ends).summary(ms(2000)).outage, expected, "{case}");
+            let found = tally_of(ends).summary(ms(2_100)).outage;
+            let found = found.map(|found| (found.began, found.ended, found.failed));
+            assert_eq!(found, expected, "{case}");
         }
     }
 
     #[test]
     fn bars_turn_with_time() {
-        let mut tally = tally_of(&[(100, 99, true), (510, 509, false), (520, 509, true)]);
+        let mut tally = tally_of(&[(100, 99, true), (510, 499, false), (520, 509, true)]);
         assert_eq!(
             tally.summary(ms(999)).buckets.len(),
             1,
@@ -287,7 +329,7 @@ mod tests {
         );
         let bars = tally.summary(ms(2000)).buckets;
         let counts: Vec<_> = bars.iter().map(|bar| (bar.served, bar.failed)).collect();
-        assert_eq!(counts, [(1, 0), (1, 1), (0, 0), (0, 0)]);
+        assert_eq!(counts, [(1, 1), (1, 0), (0, 0), (0, 0)]);
         assert_eq!(tally.summary(ms(3_600_000)).buckets.len(), BUCKETS);
     }
 

@@ -387,8 +387,8 @@ fn backend_view(index: usize, seen: &Seen<'_>) -> BackendView {
         per_second: paths(seen.summaries)
             .iter()
             .filter(|path| path.backend == machine.name)
-            .map(|path| path.per_second)
-            .sum(),
+            // Not sum(): that of nothing is -0.
+            .fold(0.0, |sum, path| sum + path.per_second),
         verdicts: verdicts.collect(),
     }
 }
@@ -502,11 +502,7 @@ mod tests {
             holders: Vec::new(),
             since_unix_ms: 7_000,
         });
-        let outage = Outage {
-            began: Duration::from_millis(500),
-            ended: Some(Duration::from_millis(840)),
-            failed: 17,
-        };
+        let outage = Outage::over(Duration::from_millis(500), Duration::from_millis(840), 17);
         let summaries = [
             Summary {
                 outage: Some(outage),
