@@ -9,6 +9,11 @@ use link::child::{Order, Supervisor};
 use crate::configuration::inspect;
 use crate::node::Node;
 
+/// How long an orphan waits before it says priority 0. Whoever kills the whole node kills the
+/// supervisor first or last, but at one go; to be killed just after a peer was told to take over
+/// would leave two owners until the lease ends.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(50);
+
 /// Follows orders until the supervisor says stop or is gone, and then until all addresses are handed
 /// over.
 pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
@@ -40,6 +45,7 @@ pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
             Order::Stop { within } => return hand_over(supervisor, node, Some(within)).await,
             Order::Gone => {
                 tracing::warn!("the supervisor is gone, giving up all addresses");
+                tokio::time::sleep(ORPHAN_PAUSE).await;
                 return hand_over(supervisor, node, None).await;
             }
         }
