@@ -100,17 +100,25 @@ impl HttpStub {
     }
 }
 
-impl Drop for HttpStub {
-    fn drop(&mut self) {
+impl HttpStub {
+    /// Stops listening and cuts all connections, as a server that dies.
+    pub fn close(&mut self) {
+        let Some(accepting) = self.accepting.take() else {
+            return;
+        };
         self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes accept().
+        // Wakes accept(). That it fails, or that the thread had panicked, changes nothing.
         let _ = self.host.inside(|| TcpStream::connect(&self.address));
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
-        }
+        let _ = accepting.join();
         for connection in lock(&self.shared.connections).drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+}
+
+impl Drop for HttpStub {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

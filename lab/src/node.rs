@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{Signal, children_of, signal, title_of};
+use crate::process::{Signal, children_of, in_namespace, signal, title_of};
 use crate::{Host, Running, wait_until};
 
 /// A generous limit for everything that takes well under a second on an idle machine.
@@ -176,12 +176,15 @@ impl Node {
 
     /// The supervisor's children that are there now.
     pub fn children(&self) -> Vec<Titled> {
-        children_of(self.supervisor())
-            .into_iter()
-            .filter_map(|pid| {
-                let title = title_of(pid)?;
-                Some(Titled { pid, title })
-            })
+        let children = children_of(self.supervisor()).into_iter();
+        children.filter_map(titled).collect()
+    }
+
+    /// Processes of the product on its host, whoever their parent is now.
+    pub fn on_its_host(&self) -> Vec<Titled> {
+        let here = in_namespace(self.host.namespace()).into_iter();
+        here.filter_map(titled)
+            .filter(|process| process.title.starts_with("evenkeel: "))
             .collect()
     }
 
@@ -233,6 +236,11 @@ impl Drop for Node {
             signal(Signal::Kill, &pids);
         }
     }
+}
+
+fn titled(pid: u32) -> Option<Titled> {
+    let title = title_of(pid)?;
+    Some(Titled { pid, title })
 }
 
 /// The program under test: beside this one, where cargo puts what it builds.

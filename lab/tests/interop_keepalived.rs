@@ -24,7 +24,7 @@ struct Mixed {
     watch: AddressWatch,
     capture: Capture,
     // Goes last.
-    _lan: Lan,
+    lan: Lan,
 }
 
 impl Mixed {
@@ -52,7 +52,7 @@ impl Mixed {
             their_name,
             watch,
             capture,
-            _lan: lan,
+            lan,
         };
         mixed.wait_for("proxy101");
         mixed
@@ -70,10 +70,11 @@ impl Mixed {
         since
     }
 
-    fn finish(self) -> Recording {
+    /// The wire, without a fault. It is read from a file, which goes with the network.
+    fn finish(self) -> (Recording, Lan) {
         let recording = self.capture.stop();
         assert_eq!(recording.faults(), [""; 0]);
-        recording
+        (recording, self.lan)
     }
 }
 
@@ -120,7 +121,7 @@ fn our_master_stops_and_comes_back(transport: Transport) {
             .then_some(())
     });
 
-    let recording = mixed.finish();
+    let (recording, _lan) = mixed.finish();
     assert_eq!(recording.messages("192.168.0.101", 202), [MESSAGE_202]);
     assert_eq!(recording.messages("192.168.0.101", 0), [MESSAGE_0]);
     assert!(recording.announcements(VIP, "02:00:00:00:00:01").len() >= 5);
@@ -140,7 +141,7 @@ fn their_master_stops_and_comes_back(transport: Transport) {
     mixed.wait_for(mixed.their_name);
     mixed.ours.wait_for_state("BACKUP");
 
-    let recording = mixed.finish();
+    let (recording, _lan) = mixed.finish();
     // Theirs, so that the golden octets above are known to be keepalived's own.
     assert_eq!(recording.messages("192.168.0.101", 202), [MESSAGE_202]);
     assert_eq!(recording.messages("192.168.0.102", 201).len(), 1);

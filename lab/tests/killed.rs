@@ -137,11 +137,9 @@ fn client_is_answered(pair: &Pair) {
 fn a_killed_supervisor_takes_the_address_off_in_good_order() {
     let mut pair = the_peer_takes_over(|pair| pair.first.signal(Signal::Kill));
     client_is_answered(&pair);
-    let orphans = pair.first.host().clone();
     pair.first.wait_for_end();
     wait_until("no process is left behind", LONG, || {
-        let left = lab::run(&["ip", "netns", "pids", orphans.namespace()]);
-        left.trim().is_empty().then_some(())
+        pair.first.on_its_host().is_empty().then_some(())
     });
     pair.first.start_again();
     pair.wait_until_settled();
