@@ -100,10 +100,16 @@ impl Io for Tcp {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(count) = self.at_once(|stream| stream.write_vectored(parts))? {
+        if let Some(count) = self.at_once(|stream| match parts {
+            [part] => stream.write(part),
+            _ => stream.write_vectored(parts),
+        })? {
             return Poll::Ready(Ok(count));
         }
-        self.watched()?.poll_write_vectored(cx, parts)
+        match parts {
+            [part] => self.watched()?.poll_write(cx, part),
+            _ => self.watched()?.poll_write_vectored(cx, parts),
+        }
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {

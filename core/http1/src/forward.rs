@@ -44,7 +44,9 @@ pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &m
     let address_start = start + b"X-Forwarded-For: ".len();
     let address_end = out.len() - 2;
     write_line(b"X-Forwarded-Proto: ", origin.scheme.as_bytes(), out);
-    write_line(b"X-Forwarded-Host: ", host.as_bytes(), out);
+    if let Some(host) = request.host {
+        write_line(b"X-Forwarded-Host: ", host.as_bytes(), out);
+    }
     out.extend_from_slice(b"X-Real-IP: ");
     out.extend_from_within(address_start..address_end);
     out.extend_from_slice(b"\r\n");

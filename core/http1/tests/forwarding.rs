@@ -122,6 +122,7 @@ fn host_comes_from_the_target_or_the_default_where_it_must() {
         old.starts_with("GET / HTTP/1.1\r\nHost: back:80\r\n"),
         "{old}"
     );
+    assert!(!old.contains("X-Forwarded-Host"), "{old}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From the first octet of a request to the decision who answers it.
 
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use core_http1::{Answer, BodyLength, RequestHead, Version, field_slots, short_answer};
@@ -12,7 +13,7 @@ use crate::access_log::{End, Entry};
 use crate::counters::Doing;
 use crate::io::{Dial, Io};
 use crate::pages;
-use crate::plan::Listener;
+use crate::plan::{Listener, Plan};
 use crate::worker::Scratch;
 
 /// An access log and what its line says so far.
@@ -106,43 +107,44 @@ impl<C: Io, D: Dial> Session<C, D> {
         self.client.requests = self.client.requests.saturating_add(1);
         self.worker.counters.add(Counter::Requests, 1);
         self.turn(Doing::Writing);
+        let rest = octets.get(head.len..).unwrap_or_default();
+        head.len + self.route(cx, &plan, listener, &head, rest)
+    }
+
+    /// Decides who answers, and answers or begins to relay. Answers how many octets of `rest`, which
+    /// follows the head, are done with.
+    fn route(
+        &mut self,
+        cx: &mut Context<'_>,
+        plan: &Rc<Plan<D::Io>>,
+        listener: &Listener,
+        head: &RequestHead<'_, '_>,
+        rest: &[u8],
+    ) -> usize {
         let log = listener
             .log
-            .map(|log| (log, Entry::new(self.worker.lend(), &head)));
-        let asked = self.asked(&head, listener);
+            .map(|log| (log, Entry::new(self.worker.lend(), head)));
+        let asked = self.asked(head, listener);
         let Ok(path) = normalise(head.target.path) else {
-            self.answer_short(
-                400,
-                &Asked {
-                    keep_alive: false,
-                    ..asked
-                },
-                log,
-            );
-            return head.len;
+            self.answer_short(400, &asked, log);
+            return 0;
         };
-        if asked
-            .body_octets
-            .is_some_and(|octets| octets > listener.body_max)
-        {
-            self.answer_short(413, &asked, log);
-            return head.len;
-        }
+        let announced = asked.body_octets.unwrap_or(0);
         match plan.find(self.client.listener, &path, self.client.peer) {
+            _ if announced > listener.body_max => self.answer_short(413, &asked, log),
             Verdict::NotFound => self.answer_short(404, &asked, log),
             Verdict::Forbidden => self.answer_short(403, &asked, log),
             Verdict::Serve(Action::Proxy(index)) => {
                 let Some(upstream) = plan.upstreams.get(index) else {
                     self.answer_short(503, &asked, log);
-                    return head.len;
+                    return 0;
                 };
-                let mut exchange = Exchange::new(&plan, upstream, asked, log);
-                exchange.write_head(&head, &path, &self.client, &self.worker);
-                let rest = octets.get(head.len..).unwrap_or_default();
+                let mut exchange = Exchange::new(plan, upstream, asked, log);
+                exchange.write_head(head, &path, &self.client, &self.worker);
                 let begun = exchange.begin(cx, rest, &self.worker);
                 self.state = State::Exchange(exchange);
                 match begun {
-                    Ok(used) => return head.len + used,
+                    Ok(used) => return used,
                     Err(outcome) => drop(self.end_exchange(outcome)),
                 }
             }
@@ -159,7 +161,7 @@ impl<C: Io, D: Dial> Session<C, D> {
                 self.answer_page(content_type, page.as_bytes(), &asked, log);
             }
         }
-        head.len
+        0
     }
 
     fn asked(&self, head: &RequestHead<'_, '_>, listener: &Listener) -> Asked {

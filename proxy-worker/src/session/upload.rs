@@ -10,6 +10,9 @@ use super::exchange::{Exchange, Line, Outcome};
 use crate::io::{Dial, Io};
 use crate::worker::Scratch;
 
+/// Octets read at once: this much, and no more, may wait for a slow server.
+const READ: usize = 64 * 1024;
+
 impl<D: Dial> Exchange<D> {
     /// Moves the request on. Answers what it waits for; `None` when all is sent, or when the server
     /// takes no more of it.
@@ -40,16 +43,19 @@ impl<D: Dial> Exchange<D> {
             if !client.inbox.is_empty() || !self.head_sent {
                 let mut held = std::mem::take(&mut client.inbox);
                 let used = self.send_up(cx, &held)?;
-                held.drain(..used);
-                client.inbox = held;
+                if used < held.len() {
+                    held.drain(..used);
+                    client.inbox = held;
+                }
                 continue;
             }
-            let count = match client.port.poll_read(cx, &mut scratch.read) {
+            let room = scratch.read.get_mut(..READ).unwrap_or_default();
+            let count = match client.port.poll_read(cx, room) {
                 Poll::Pending => return Ok(Some(Wait::Body)),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(Outcome::Abort),
             };
-            let octets = scratch.read.get(..count).unwrap_or_default();
+            let octets = room.get(..count).unwrap_or_default();
             let used = self.send_up(cx, octets)?;
             client
                 .inbox
