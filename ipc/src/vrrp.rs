@@ -27,6 +27,20 @@ pub struct VrrpSnapshot {
     pub node: String,
     /// The virtual routers of this node.
     pub routers: Vec<RouterSpec>,
+    /// Set for the first process after an upgrade of the programs: its predecessor has left without
+    /// giving anything up, and addresses that are found are led on with as if nothing had been.
+    pub succession: Option<Succession>,
+}
+
+/// What a predecessor knew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    /// Whether routers may become Master.
+    pub may_lead: bool,
+    /// Whether the node's own proxy serves.
+    pub proxy_well: bool,
+    /// Track scripts and their verdicts.
+    pub scripts: Vec<(String, bool)>,
 }
 
 /// One virtual router, checked by `settings`.
@@ -150,6 +164,9 @@ pub enum ToVrrp {
         /// Whether a worker serves.
         well: bool,
     },
+    /// Sent before a stop at which the programs are upgraded: at the stop the actor renews the leases
+    /// once more and ends; it says nothing to the peers and leaves the addresses to its successor.
+    Leave,
 }
 
 /// vrrp-actor to supervisor.

@@ -94,7 +94,7 @@ fn hear(pipe: OwnedFd) -> Result<(), String> {
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    _lock: Flock<File>,
+    lock: Flock<File>,
 }
 
 /// Why a pid file could not be taken.
@@ -135,8 +135,30 @@ impl PidFile {
         writeln!(lock, "{}", std::process::id())?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Takes over the pid file that the program before this one in the same process has held.
+    ///
+    /// # Errors
+    /// When the descriptor is not that of a file that can be locked.
+    pub fn adopt(path: &Path, descriptor: OwnedFd) -> Result<Self, PidFileError> {
+        match Flock::lock(File::from(descriptor), FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Self {
+                path: path.to_owned(),
+                lock,
+            }),
+            Err((_, error)) => Err(PidFileError::Io(error.into())),
+        }
+    }
+
+    /// Its descriptor, to be left to the next program.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.lock.as_fd().try_clone_to_owned()
     }
 
     /// The process that holds the pid file at `path`; `None` when there is none.

@@ -1,6 +1,6 @@
 //! Starting programs: the image that was opened at the start, with one socket and nothing else.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -175,4 +175,59 @@ pub fn host_name() -> io::Result<String> {
 /// Those of access(2): `NotFound`, `PermissionDenied`.
 pub fn executable(path: &Path) -> io::Result<()> {
     Ok(nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)?)
+}
+
+/// Becomes another program: the same process, with `descriptors` kept open at their numbers.
+/// Returns only when that failed, with the reason; the descriptors are as before then.
+pub fn become_program(
+    program: &Path,
+    arguments: &[OsString],
+    variable: (&str, &str),
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Error {
+    let inheritable = |flag: FdFlag| {
+        descriptors
+            .iter()
+            .try_for_each(|descriptor| fcntl(descriptor, FcntlArg::F_SETFD(flag)).map(drop))
+    };
+    if let Err(error) = inheritable(FdFlag::empty()) {
+        return error.into();
+    }
+    let mut command = std::process::Command::new(program);
+    let error = command.args(arguments).env(variable.0, variable.1).exec();
+    match inheritable(FdFlag::FD_CLOEXEC) {
+        Ok(()) => error,
+        Err(error) => error.into(),
+    }
+}
+
+/// Takes over a descriptor that the program before this one in the same process has left open.
+///
+/// # Errors
+/// `InvalidInput` when the number is that of a standard stream; EBADF when it is not open.
+#[expect(
+    unsafe_code,
+    reason = "an inherited descriptor is known by its number alone"
+)]
+pub fn inherited_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: borrowed for the one question whether it is open at all.
+    fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_GETFD)?;
+    // SAFETY: it is open, and the caller names each number that it was left once, at its start.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(&descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(descriptor)
+}
+
+/// Waits on a thread for the end of children that the program before this one has started, so that
+/// none of them stays as a zombie.
+pub fn reap(pids: Vec<u32>) {
+    std::thread::spawn(move || {
+        for pid in pids.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
+            // One that is not ours, or was waited for already, is no zombie of ours.
+            let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+        }
+    });
 }

@@ -152,6 +152,8 @@ pub(crate) struct Child<C: Reporting> {
     supervisor: Recipient<Report>,
     /// The configuration in force, as a new process gets it.
     load: Arc<Load>,
+    /// What the first process gets instead.
+    first: Option<Arc<Load>>,
     /// What follows it, and the process that made ready for it.
     prepared: Option<(Arc<Load>, u32)>,
     backoff: Backoff,
@@ -193,10 +195,17 @@ impl<C: Reporting> Child<C> {
             greeting,
             supervisor,
             load,
+            first: None,
             prepared,
             backoff,
             state,
         }
+    }
+
+    /// Gives the first process another configuration than its successors.
+    pub(crate) fn with_first(mut self, first: Option<Arc<Load>>) -> Self {
+        self.first = first;
+        self
     }
 
     fn report(&self, news: News) {
@@ -237,7 +246,7 @@ impl<C: Reporting> Child<C> {
     }
 
     /// Everything a new process needs in one go; it reads one after the other.
-    fn greet(&self, link: &SupervisorLink<C>) {
+    fn greet(&mut self, link: &SupervisorLink<C>) {
         let welcome = Welcome {
             version: ipc::VERSION,
             role: self.id.role,
@@ -246,13 +255,12 @@ impl<C: Reporting> Child<C> {
             gid: self.common.identity.gid,
             log_level: self.common.log_level.clone(),
         };
-        let generation = self.load.generation;
+        let first = self.first.take();
+        let load = first.as_ref().unwrap_or(&self.load);
+        let generation = load.generation;
         self.send_on(link, &ToChild::Welcome(welcome), &borrow(&self.greeting));
-        self.send_on(
-            link,
-            &ToChild::Prepare { generation },
-            &borrow(&self.load.descriptors),
-        );
+        let prepare = ToChild::Prepare { generation };
+        self.send_on(link, &prepare, &borrow(&load.descriptors));
         self.send_on(link, &ToChild::Commit { generation }, &[]);
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use ipc::lifecycle::Role;
+use ipc::vrrp::Succession;
 use ipc::{admin, check, notify, proxy, vrrp};
 use platform::process::Image;
 use settings::Settings;
@@ -15,6 +16,7 @@ use crate::child::{
     Child, ChildId, Common, Kill, Load, LogReopened, Ping, Report, Step, Stop, Tell,
 };
 use crate::holdings::{Additions, Holdings};
+use crate::legacy::Knowledge;
 use crate::paths;
 
 /// The addresses of the child actors.
@@ -63,6 +65,8 @@ impl Images {
 #[derive(Debug)]
 pub(crate) struct Loads {
     vrrp: Arc<Load>,
+    /// What the first vrrp-actor after an upgrade gets instead.
+    vrrp_first: Option<Arc<Load>>,
     proxies: Vec<(Arc<Load>, Arc<Load>)>,
     check: Arc<Load>,
     notify: Arc<Load>,
@@ -87,7 +91,8 @@ impl Loads {
             Ok((now, fresh))
         });
         Ok(Self {
-            vrrp: holdings.vrrp_load(settings, generation)?,
+            vrrp: holdings.vrrp_load(settings, generation, None)?,
+            vrrp_first: None,
             proxies: proxies.collect::<io::Result<_>>()?,
             check: holdings.check_load(settings, generation)?,
             notify: holdings.notify_load(settings, generation, additions)?,
@@ -96,6 +101,28 @@ impl Loads {
                 holdings.admin_load(settings, generation, true)?,
             ),
         })
+    }
+}
+
+impl Loads {
+    /// Lets the first vrrp-actor go on where its predecessor left.
+    ///
+    /// # Errors
+    /// When descriptors or memory run out.
+    pub(crate) fn succeed(
+        &mut self,
+        holdings: &Holdings,
+        settings: &Settings,
+        generation: u64,
+        knowledge: &Knowledge,
+    ) -> io::Result<()> {
+        let succession = Succession {
+            may_lead: knowledge.may_lead,
+            proxy_well: true,
+            scripts: knowledge.scripts.clone(),
+        };
+        self.vrrp_first = Some(holdings.vrrp_load(settings, generation, Some(succession))?);
+        Ok(())
     }
 }
 
@@ -131,7 +158,9 @@ impl Children {
             notify: Child::new(0, images.notify.clone(), common(), vec![], notify, to()).start(),
             proxies: proxies.collect::<io::Result<_>>()?,
             check: Child::new(0, images.check.clone(), common(), vec![], check, to()).start(),
-            vrrp: Child::new(0, images.vrrp.clone(), common(), vec![], vrrp, to()).start(),
+            vrrp: Child::new(0, images.vrrp.clone(), common(), vec![], vrrp, to())
+                .with_first(loads.vrrp_first.clone())
+                .start(),
             admin: Child::new(0, images.admin.clone(), common(), vec![], admin, to()).start(),
         })
     }

@@ -4,17 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipc::codec;
+use ipc::vrrp::Succession;
 use platform::counters::SharedCounters;
 use platform::privilege::Identity;
 use platform::{daemon, listen, memfd};
 use settings::{Position, Report, Settings};
 
 use crate::child::Load;
+use crate::legacy::numbers;
 use crate::snapshots;
 
 /// Descriptors that fit a packet beside the snapshot.
@@ -42,9 +44,38 @@ pub(crate) struct Additions {
     notify_files: Vec<OwnedFd>,
 }
 
-/// Where the admin process and the journal live.
+/// What the image before this one has left open; empty at an ordinary start.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// For each address, one socket a worker slot.
+    pub(crate) listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    /// The admin process's sockets.
+    pub(crate) admin: Vec<OwnedFd>,
+    /// The workers' counters.
+    pub(crate) counters: Option<OwnedFd>,
+}
+
+impl Left {
+    /// Makes as many sockets of each address as there are workers.
+    ///
+    /// # Errors
+    /// Those of socket(2) and bind(2).
+    pub(crate) fn fit(&mut self, slots: u16) -> io::Result<()> {
+        for (address, sockets) in &mut self.listening {
+            while sockets.len() < usize::from(slots) {
+                sockets.push(listen::tcp(*address)?);
+            }
+            sockets.truncate(usize::from(slots));
+        }
+        Ok(())
+    }
+}
+
+/// Where things live.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
+    /// The run directory.
+    pub(crate) run_dir: PathBuf,
     /// The admin process's Unix socket.
     pub(crate) admin_socket: PathBuf,
     /// The journal's folder.
@@ -61,10 +92,15 @@ impl Holdings {
         settings: &Settings,
         places: &Places,
         identity: Identity,
+        left: Left,
     ) -> Result<Self, Report> {
         let mut report = Report::new();
         let file = Position::of_file;
-        let admin = open_admin(settings, places, identity, &mut report);
+        let admin = if left.admin.is_empty() {
+            open_admin(settings, places, identity, &mut report)
+        } else {
+            left.admin
+        };
         let journal = open_journal(&places.journal, identity).map_err(|error| {
             report.push(
                 &file(&places.journal),
@@ -72,7 +108,10 @@ impl Holdings {
                 "make it, or choose another with --state-dir",
             );
         });
-        let counters = SharedCounters::create().map_err(|error| {
+        let counters = left
+            .counters
+            .map_or_else(SharedCounters::create, SharedCounters::open);
+        let counters = counters.map_err(|error| {
             report.push(
                 &file(Path::new("memfd")),
                 format!("cannot share memory: {error}"),
@@ -81,7 +120,7 @@ impl Holdings {
         });
         match (journal, counters) {
             (Ok(journal), Ok(counters)) if !report.has_errors() => Ok(Self {
-                listening: BTreeMap::new(),
+                listening: left.listening,
                 access_logs: Vec::new(),
                 notify_files: Vec::new(),
                 admin,
@@ -103,7 +142,7 @@ impl Holdings {
         identity: Identity,
     ) -> Result<Additions, Report> {
         let mut report = Report::new();
-        let mut listening = BTreeMap::new();
+        let mut listening: BTreeMap<SocketAddr, Vec<OwnedFd>> = BTreeMap::new();
         for bind in settings
             .listeners
             .iter()
@@ -220,8 +259,35 @@ impl Holdings {
     ///
     /// # Errors
     /// As [`Holdings::proxy_load`].
-    pub(crate) fn vrrp_load(&self, settings: &Settings, generation: u64) -> io::Result<Arc<Load>> {
-        plain_load(generation, &snapshots::vrrp(settings))
+    pub(crate) fn vrrp_load(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        succession: Option<Succession>,
+    ) -> io::Result<Arc<Load>> {
+        plain_load(generation, &snapshots::vrrp(settings, succession))
+    }
+
+    /// The numbers of the listening sockets.
+    pub(crate) fn listening_numbers(&self) -> Vec<(SocketAddr, Vec<RawFd>)> {
+        let listening = self.listening.iter();
+        listening
+            .map(|(address, sockets)| (*address, numbers(sockets)))
+            .collect()
+    }
+
+    /// The numbers of the admin process's sockets.
+    pub(crate) fn admin_numbers(&self) -> Vec<RawFd> {
+        numbers(&self.admin)
+    }
+
+    /// Everything that the next image finds open.
+    pub(crate) fn kept(&self) -> Vec<BorrowedFd<'_>> {
+        let sockets = self.listening.values().flatten().chain(&self.admin);
+        sockets
+            .map(AsFd::as_fd)
+            .chain([self.counters.as_fd()])
+            .collect()
     }
 
     /// The health-checker's configuration.

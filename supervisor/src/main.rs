@@ -14,6 +14,7 @@ mod cli;
 mod commands;
 mod control;
 mod holdings;
+mod legacy;
 mod node;
 mod outbox;
 mod paths;

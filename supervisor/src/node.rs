@@ -10,6 +10,7 @@ use platform::counters::SharedCounters;
 use settings::Settings;
 
 use crate::child::ChildId;
+use crate::legacy::Knowledge;
 
 /// The verdict on a server.
 #[derive(Clone, Debug)]
@@ -122,6 +123,45 @@ impl Node {
         self.processes
             .get(&child)
             .is_some_and(|process| process.in_service)
+    }
+
+    /// What the image before this one knew.
+    pub(crate) fn handle_knowledge(&mut self, knowledge: &Knowledge, now_unix_ms: u64) {
+        for (upstream, address, up, reason) in &knowledge.servers {
+            self.handle_server(
+                (upstream.clone(), *address),
+                *up,
+                reason.clone(),
+                now_unix_ms,
+            );
+        }
+        self.scripts.extend(knowledge.scripts.iter().cloned());
+    }
+
+    /// What the next image should know.
+    pub(crate) fn knowledge(&self, generation: u64, may_lead: bool) -> Knowledge {
+        let servers = self.servers.iter().map(|((upstream, address), verdict)| {
+            (
+                upstream.clone(),
+                *address,
+                verdict.up,
+                verdict.reason.clone(),
+            )
+        });
+        Knowledge {
+            generation,
+            may_lead,
+            servers: servers.collect(),
+            scripts: self.scripts(),
+        }
+    }
+
+    /// The processes that run.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.processes
+            .values()
+            .filter_map(|process| process.pid)
+            .collect()
     }
 
     /// The verdicts on scripts.

@@ -14,6 +14,8 @@ pub(crate) enum Signal {
     Reload,
     /// USR1: open the log files again.
     ReopenLogs,
+    /// USR2: replace the programs by those now installed.
+    Upgrade,
     /// TERM: hand over, drain, end.
     Stop,
     /// INT: hand over, end.
@@ -36,6 +38,7 @@ impl Signals {
         let sources = vec![
             listen(SignalKind::hangup(), Signal::Reload)?,
             listen(SignalKind::user_defined1(), Signal::ReopenLogs)?,
+            listen(SignalKind::user_defined2(), Signal::Upgrade)?,
             listen(SignalKind::terminate(), Signal::Stop)?,
             listen(SignalKind::interrupt(), Signal::StopNow)?,
         ];

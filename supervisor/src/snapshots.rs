@@ -14,12 +14,13 @@ use ipc::proxy::{
     RouteSpec, ServerSpec, UpstreamSpec,
 };
 use ipc::vrrp::{
-    AnnounceSpec, RouterSpec, Track, TrackSubject, Transport, VirtualAddress, VrrpSnapshot,
+    AnnounceSpec, RouterSpec, Succession, Track, TrackSubject, Transport, VirtualAddress,
+    VrrpSnapshot,
 };
 use settings::Settings;
 
 /// The vrrp-actor's part.
-pub(crate) fn vrrp(settings: &Settings) -> VrrpSnapshot {
+pub(crate) fn vrrp(settings: &Settings, succession: Option<Succession>) -> VrrpSnapshot {
     VrrpSnapshot {
         node: settings.node.name.clone(),
         routers: settings
@@ -27,6 +28,7 @@ pub(crate) fn vrrp(settings: &Settings) -> VrrpSnapshot {
             .iter()
             .map(|router| router_spec(settings, router))
             .collect(),
+        succession,
     }
 }
 

@@ -8,8 +8,10 @@
 mod reload;
 mod reports;
 mod stop;
+mod upgrade;
 
 pub(crate) use stop::notify_systemd;
+pub(crate) use upgrade::Rebirth;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -33,6 +35,7 @@ use crate::child::{ChildId, Common, LogReopened, Tell};
 use crate::children::{Children, Images, Loads};
 use crate::control::{Answer, Asked, Request};
 use crate::holdings::{Holdings, Places};
+use crate::legacy::Knowledge;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::signals::Signal;
@@ -70,6 +73,10 @@ pub(crate) struct Beginning {
     pub(crate) holdings: Holdings,
     /// How many proxy workers.
     pub(crate) slots: u16,
+    /// How this program is started again.
+    pub(crate) rebirth: Rebirth,
+    /// What the image before this one knew, after an upgrade.
+    pub(crate) knowledge: Option<Knowledge>,
     /// Told once: everybody is in service, or why not.
     pub(crate) ready: oneshot::Sender<Result<(), String>>,
 }
@@ -95,8 +102,12 @@ pub(crate) struct Supervisor {
     status_due: Option<SpawnHandle>,
     /// Time limits of script runs, and who runs them.
     scripts: BTreeMap<String, ScriptPlan>,
+    rebirth: Rebirth,
+    /// What the image before this one knew, until the children are started with it.
+    knowledge: Option<Knowledge>,
     reload: Option<reload::Reload>,
     stop: Option<stop::Stop>,
+    upgrade: Option<upgrade::Upgrade>,
 }
 
 /// What must be before a virtual router may become Master.
@@ -119,10 +130,20 @@ impl Supervisor {
     /// An actor that starts all children when it runs.
     pub(crate) fn new(beginning: Beginning) -> Self {
         let scripts = script_plans(&beginning.settings, beginning.identity);
+        let mut node = Node::new(clock::unix_ms());
+        let mut lead = Lead::default();
+        let knowledge = beginning.knowledge;
+        if let Some(knowledge) = &knowledge {
+            node.handle_knowledge(knowledge, clock::unix_ms());
+            lead.allowed = knowledge.may_lead;
+        }
         Self {
             source: beginning.source,
             settings: beginning.settings,
-            generation: 1,
+            generation: knowledge
+                .as_ref()
+                .map_or(0, |knowledge| knowledge.generation)
+                + 1,
             places: beginning.places,
             identity: beginning.identity,
             images: beginning.images,
@@ -132,13 +153,16 @@ impl Supervisor {
             children: None,
             heartbeat: Heartbeat::new(Instant::now()),
             proxy_health: ProxyHealth::new(GRACE),
-            lead: Lead::default(),
-            node: Node::new(clock::unix_ms()),
+            lead,
+            node,
             outbox: Outbox::default(),
             status_due: None,
             scripts,
+            rebirth: beginning.rebirth,
+            knowledge,
             reload: None,
             stop: None,
+            upgrade: None,
         }
     }
 
@@ -152,9 +176,14 @@ impl Supervisor {
             identity: self.identity,
             log_level: self.settings.global.log.level.as_str().to_owned(),
         });
+        let knowledge = self.knowledge.take();
         let start = || {
             let holdings = &self.holdings;
-            let loads = Loads::make(holdings, &self.settings, self.generation, self.slots, None)?;
+            let mut loads =
+                Loads::make(holdings, &self.settings, self.generation, self.slots, None)?;
+            if let Some(knowledge) = &knowledge {
+                loads.succeed(holdings, &self.settings, self.generation, knowledge)?;
+            }
             let to = ctx.address().recipient();
             Children::start(&self.images, &common, holdings, &loads, &to)
         };
@@ -409,6 +438,7 @@ impl Handler<Signal> for Supervisor {
         match signal {
             Signal::Reload => self.begin_reload(None, ctx),
             Signal::ReopenLogs => self.reopen_logs(),
+            Signal::Upgrade => self.begin_upgrade(ctx),
             Signal::Stop => self.begin_stop(false, ctx),
             Signal::StopNow => self.begin_stop(true, ctx),
         }

@@ -162,12 +162,14 @@ mod tests {
             let snapshot = VrrpSnapshot {
                 node: "proxy101".into(),
                 routers,
+                succession: None,
             };
             assert_eq!(inspect(&snapshot), Err(expected.to_owned()));
         }
         let snapshot = VrrpSnapshot {
             node: "proxy101".into(),
             routers: vec![spec()],
+            succession: None,
         };
         assert_eq!(inspect(&snapshot), Ok(()));
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::links::Links;
 use crate::reporter::{Gone, Reporter};
-use crate::router::{News, Reload, Router, Shutdown};
+use crate::router::{Leave, News, Reload, Router, Shutdown};
 use crate::virtual_addresses::leftovers;
 
 /// Starts routers, changes them, and passes on what they are told.
@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) may_lead: bool,
     pub(crate) proxy_well: bool,
     pub(crate) scripts: BTreeMap<String, bool>,
+    /// Addresses that are found were left to us in good order.
+    pub(crate) succeeds: bool,
 }
 
 impl Node {
@@ -44,6 +46,7 @@ impl Node {
             may_lead: false,
             proxy_well: true,
             scripts: BTreeMap::new(),
+            succeeds: false,
         };
         Self {
             links,
@@ -64,6 +67,14 @@ impl Node {
             found_at_start()
         };
         self.is_configured = true;
+        if let Some(succession) = snapshot.succession {
+            self.known = Known {
+                may_lead: succession.may_lead,
+                proxy_well: succession.proxy_well,
+                scripts: succession.scripts.into_iter().collect(),
+                succeeds: true,
+            };
+        }
         self.leaving.retain(|leaving| !leaving.is_finished());
         let names: Vec<_> = self.routers.keys().cloned().collect();
         for name in names {
@@ -82,6 +93,8 @@ impl Node {
                 None => self.begin(spec, &found),
             }
         }
+        // A router that comes later finds nothing that was left to it.
+        self.known.succeeds = false;
     }
 
     /// Passes news on to all routers.
@@ -101,6 +114,13 @@ impl Node {
             ToVrrp::ProxyHealth { well } => {
                 self.known.proxy_well = well;
                 News::Proxy { well }
+            }
+            ToVrrp::Leave => {
+                for (_, running) in std::mem::take(&mut self.routers) {
+                    // A router that has ended has nothing to leave.
+                    let _ = running.router.send(Leave).await;
+                }
+                return;
             }
         };
         for running in self.routers.values() {

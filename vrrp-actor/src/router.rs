@@ -8,7 +8,9 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
     SpawnHandle, WrapFuture,
 };
-use core_vrrp::{Effect, Effects, Event, Priority, Router as Core, State, Time, Transition};
+use core_vrrp::{
+    Cause, Effect, Effects, Event, Found, Priority, Router as Core, State, Time, Transition,
+};
 use ipc::vrrp::{RouterSpec, TrackSubject};
 use platform::addresses::Assignment;
 use platform::clock::boottime;
@@ -53,6 +55,11 @@ pub(crate) struct Reload(pub(crate) RouterSpec);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Shutdown(pub(crate) oneshot::Sender<()>);
+
+/// End as if nothing had been: the addresses are a successor's.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Leave;
 
 /// Packets have come in.
 #[derive(Message)]
@@ -130,9 +137,11 @@ impl Router {
         }
         self.look_at_links(context);
         self.feed(
-            Event::Start {
-                leftovers: self.has_leftovers,
-            },
+            Event::Start(match (self.has_leftovers, self.known.succeeds) {
+                (false, _) => Found::Nothing,
+                (true, false) => Found::Leftovers,
+                (true, true) => Found::Succession,
+            }),
             context,
         );
         self.report(None);
@@ -204,7 +213,9 @@ impl Router {
         let event = self.entered.event(&self.spec, transition);
         let (name, cause) = (&self.spec.name, &event.cause);
         tracing::info!("{name}: {} to {}: {cause}", event.from, event.to);
-        self.report(Some(event));
+        // To the world, a router that goes on after an upgrade has been Master all the time.
+        let is_news = transition.cause != Cause::Succeeded;
+        self.report(is_news.then_some(event));
     }
 
     fn report(&mut self, transition: Option<ipc::event::TransitionEvent>) {
@@ -405,6 +416,15 @@ impl Handler<Reload> for Router {
             context,
         );
         self.report(None);
+    }
+}
+
+impl Handler<Leave> for Router {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, context: &mut Self::Context) {
+        self.addresses.leave();
+        context.stop();
     }
 }
 

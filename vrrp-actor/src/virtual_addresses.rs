@@ -55,6 +55,12 @@ impl VirtualAddresses {
         }
     }
 
+    /// Renews what is held a last time and leaves it where it is, for a successor.
+    pub(crate) fn leave(&mut self) {
+        self.renew();
+        self.held.clear();
+    }
+
     /// Holds nothing any more.
     pub(crate) fn release(&mut self) {
         for held in std::mem::take(&mut self.held) {

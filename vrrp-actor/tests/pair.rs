@@ -123,6 +123,7 @@ impl Node {
         let snapshot = VrrpSnapshot {
             node: self.address.to_string(),
             routers: vec![router],
+            succession: None,
         };
         let bytes = ipc::codec::encode_snapshot(&snapshot).expect("encoded");
         let memfd = platform::memfd::sealed("snapshot", &bytes).expect("a memfd");

@@ -21,15 +21,23 @@ pub enum State {
     Fault,
 }
 
+/// What a router finds on its node when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// None of its addresses.
+    Nothing,
+    /// Its addresses: a predecessor of this process died while it was Master.
+    Leftovers,
+    /// Its addresses, left in good order by a predecessor that was Master a moment ago: its peers
+    /// have noticed nothing, and need not.
+    Succession,
+}
+
 /// What a router is told.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Begin. Sent once, first.
-    Start {
-        /// Whether addresses of this router are on the node already: a predecessor of this process
-        /// died while it was Master.
-        leftovers: bool,
-    },
+    Start(Found),
     /// The node is ready to serve: from now on the router may become Master.
     MayLead,
     /// A well-formed advert came in on the router's interface.
@@ -119,6 +127,8 @@ pub enum Cause {
     Started,
     /// It was started where a predecessor had died as Master.
     Resumed,
+    /// It was started where a predecessor had left the addresses to it.
+    Succeeded,
     /// It owns the addresses, so it need not wait.
     Owner,
     /// No Master was heard for long enough.
@@ -165,6 +175,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => f.write_str("started"),
+            Self::Succeeded => f.write_str("goes on after an upgrade"),
             Self::Resumed => f.write_str("restarted while holding the addresses"),
             Self::Owner => f.write_str("owner of the addresses"),
             Self::MasterSilent => f.write_str("no master heard"),

@@ -19,7 +19,7 @@ mod units;
 
 pub use announce::AnnouncePlan;
 pub use checks::{Counters, Discard};
-pub use event::{Cause, Effect, Effects, Event, FaultCause, Peer, State, Transition};
+pub use event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
 pub use packet::{
     Advert, Auth, ChecksumForm, GROUP, Octets, PROTOCOL_NUMBER, Password, Protocol, Received,
     Route, decode, encode,

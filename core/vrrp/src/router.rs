@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::announce::Announcer;
 use crate::checks::{Counters, check};
-use crate::event::{Cause, Effect, Effects, Event, FaultCause, Peer, State, Transition};
+use crate::event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
 use crate::packet::{Advert, Protocol, Received};
 use crate::priority::{Tracks, effective};
 use crate::spec::Spec;
@@ -85,7 +85,7 @@ enum Then {
 /// An event as far as the state machine is concerned.
 #[derive(Debug, Clone, Copy)]
 enum Input {
-    Start { leftovers: bool },
+    Start(Found),
     MayLead,
     Advert(Heard),
     Timeout,
@@ -201,9 +201,9 @@ impl Router {
     /// Notes what an event says about the world; returns what the state machine has to know.
     fn take_note(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<Input> {
         match event {
-            Event::Start { leftovers } => {
+            Event::Start(found) => {
                 self.not_before = turn.now + self.spec.startup_delay;
-                Some(Input::Start { leftovers })
+                Some(Input::Start(found))
             }
             Event::MayLead => {
                 self.may_lead = true;
@@ -262,7 +262,7 @@ impl Router {
         use Machine as M;
         match (self.machine, input) {
             // RFC 9568 §6.4.1, Initialize.
-            (M::Initialize, I::Start { leftovers }) => self.start(leftovers, turn),
+            (M::Initialize, I::Start(found)) => self.start(found, turn),
             (M::Initialize, I::Shutdown) => self.enter(M::Finished, Cause::Shutdown, turn),
 
             // RFC 9568 §6.4.2, Backup.
@@ -306,17 +306,18 @@ impl Router {
             | (M::HandingOver(_), I::MayLead | I::Ill)
             | (M::Fault, I::Advert(_) | I::Timeout | I::MayLead | I::Ill)
             | (M::Fault, I::Fault(_) | I::Reload { .. })
-            | (_, I::Start { .. }) => {}
+            | (_, I::Start(_)) => {}
         }
     }
 
-    fn start(&mut self, leftovers: bool, turn: &mut Turn<'_>) {
-        match (self.fault(), leftovers) {
-            (Some(cause), true) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
-            (Some(cause), false) => self.enter(Machine::Fault, Cause::Fault(cause), turn),
-            (None, true) => self.resume(turn),
-            (None, false) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
-            (None, false) => self.follow(None, Cause::Started, turn),
+    fn start(&mut self, found: Found, turn: &mut Turn<'_>) {
+        match (self.fault(), found) {
+            (Some(cause), Found::Nothing) => self.enter(Machine::Fault, Cause::Fault(cause), turn),
+            (Some(cause), _) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            (None, Found::Succession) if self.may_lead => self.lead(Cause::Succeeded, turn),
+            (None, Found::Leftovers | Found::Succession) => self.resume(turn),
+            (None, Found::Nothing) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
+            (None, Found::Nothing) => self.follow(None, Cause::Started, turn),
         }
     }
 

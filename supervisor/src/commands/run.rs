@@ -1,6 +1,7 @@
 //! `evenkeel run`: from the command line to a running supervisor.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,10 +21,11 @@ use super::{FAILED, USAGE, check, fail, source};
 use crate::children::Images;
 use crate::cli::Run;
 use crate::control::Control;
-use crate::holdings::{Holdings, Places};
+use crate::holdings::{Holdings, Left, Places};
+use crate::legacy::{Knowledge, Legacy};
 use crate::paths;
 use crate::signals::Signals;
-use crate::supervisor::{Beginning, Supervisor, notify_systemd};
+use crate::supervisor::{Beginning, Rebirth, Supervisor, notify_systemd};
 
 /// How long the children may take to be in service at the start.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -47,12 +49,19 @@ pub(super) fn perform(arguments: &Run) -> ExitCode {
             "run needs root: it opens raw sockets and puts addresses on interfaces",
         );
     }
+    let legacy = match Legacy::take() {
+        Ok(legacy) => legacy,
+        Err(error) => return fail(FAILED, format!("cannot take over what was left: {error}")),
+    };
+    let reborn = legacy.is_some();
     let start = Start {
         arguments,
         source,
         settings,
+        legacy,
     };
-    if !arguments.daemon {
+    // After an upgrade this process is where it should be already.
+    if !arguments.daemon || reborn {
         return start
             .run(None)
             .map_or_else(|why| fail(FAILED, why), ExitCode::from);
@@ -80,33 +89,53 @@ struct Start<'a> {
     arguments: &'a Run,
     source: Source,
     settings: Settings,
+    legacy: Option<Legacy>,
 }
 
 impl Start<'_> {
     /// Does everything that may fail before children run, then runs.
-    fn run(self, daemon: Option<&mut Option<Ready>>) -> Result<u8, String> {
+    fn run(mut self, daemon: Option<&mut Option<Ready>>) -> Result<u8, String> {
         let run_dir = absolute(&self.arguments.config.run_dir.run_dir)?;
         std::fs::create_dir_all(&run_dir)
             .map_err(|error| format!("cannot make {}: {error}", run_dir.display()))?;
-        let _pid_file =
-            PidFile::take(&run_dir.join(paths::PID_FILE)).map_err(|error| error.to_string())?;
+        let program = paths::own().map_err(|error| error.to_string())?;
+        let pid_path = run_dir.join(paths::PID_FILE);
+        let control_path = run_dir.join(paths::CONTROL_SOCKET);
+        let inherited = self.legacy.is_some();
+        let Taken {
+            pid_file,
+            control,
+            mut left,
+            children,
+            knowledge,
+        } = Taken::take(self.legacy.take(), &pid_path, &control_path)?;
+        process::reap(children);
         let identity = identity(&self.settings)?;
-        direct_log(&self.settings, identity, daemon.is_some())?;
+        if !inherited {
+            direct_log(&self.settings, identity, daemon.is_some())?;
+        }
         start_logging(&self.settings);
         self.warn();
         process::raise_descriptor_limit()
             .map_err(|error| format!("cannot raise the descriptor limit: {error}"))?;
         let places = Places {
+            run_dir: run_dir.clone(),
             admin_socket: run_dir.join(paths::ADMIN_SOCKET),
             journal: absolute(&self.arguments.state_dir)?,
         };
         let slots = slots(&self.settings);
         let images = Images::open()?;
-        let holdings = Holdings::open(&self.settings, &places, identity)
+        left.fit(slots)
+            .map_err(|error| format!("cannot listen for more workers: {error}"))?;
+        let holdings = Holdings::open(&self.settings, &places, identity, left)
             .map_err(|report| report.to_string())?;
-        let control_path = run_dir.join(paths::CONTROL_SOCKET);
-        let control = listen::unix(&control_path, 0o600)
-            .map_err(|error| format!("cannot listen on {}: {error}", control_path.display()))?;
+        let copy = |descriptor: io::Result<OwnedFd>| descriptor.map_err(|error| error.to_string());
+        let rebirth = Rebirth {
+            program,
+            arguments: arguments_again(&self.source, &places),
+            control: copy(control.try_clone())?,
+            pid_file: copy(pid_file.descriptor())?,
+        };
         let admin_socket = places.admin_socket.clone();
         let (ready, started) = oneshot::channel();
         let beginning = Beginning {
@@ -117,6 +146,8 @@ impl Start<'_> {
             images,
             holdings,
             slots,
+            rebirth,
+            knowledge,
             ready,
         };
         let result = run_system(beginning, control, started, daemon);
@@ -145,6 +176,62 @@ impl Start<'_> {
             tracing::warn!("{finding}");
         }
     }
+}
+
+/// What is taken at the start, anew or from the image before this one.
+struct Taken {
+    pid_file: PidFile,
+    control: OwnedFd,
+    left: Left,
+    children: Vec<u32>,
+    knowledge: Option<Knowledge>,
+}
+
+impl Taken {
+    fn take(legacy: Option<Legacy>, pid_path: &Path, control_path: &Path) -> Result<Self, String> {
+        let Some(legacy) = legacy else {
+            let pid_file = PidFile::take(pid_path).map_err(|error| error.to_string())?;
+            let control = listen::unix(control_path, 0o600)
+                .map_err(|error| format!("cannot listen on {}: {error}", control_path.display()))?;
+            let (left, children) = (Left::default(), Vec::new());
+            return Ok(Self {
+                pid_file,
+                control,
+                left,
+                children,
+                knowledge: None,
+            });
+        };
+        let pid_file =
+            PidFile::adopt(pid_path, legacy.pid_file).map_err(|error| error.to_string())?;
+        let left = Left {
+            listening: legacy.listening,
+            admin: legacy.admin,
+            counters: Some(legacy.counters),
+        };
+        let (control, children) = (legacy.control, legacy.children);
+        Ok(Self {
+            pid_file,
+            control,
+            left,
+            children,
+            knowledge: Some(legacy.knowledge),
+        })
+    }
+}
+
+/// The command line that starts this instance again, wherever the working directory is.
+fn arguments_again(source: &Source, places: &Places) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["run".into(), "--config".into()];
+    arguments.push(source.file.clone().into());
+    arguments.extend([
+        "--node".into(),
+        source.node.clone().into(),
+        "--run-dir".into(),
+    ]);
+    arguments.push(places.run_dir.clone().into());
+    arguments.extend(["--state-dir".into(), places.journal.clone().into()]);
+    arguments
 }
 
 fn run_system(

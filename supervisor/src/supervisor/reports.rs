@@ -108,6 +108,7 @@ impl Supervisor {
         self.status_changed(ctx);
         self.ended_in_reload(child);
         if told {
+            self.ended_in_upgrade(child, ctx);
             return self.ended_in_stop(child, ctx);
         }
         tracing::error!("{} {} ended: {how}", child.role, child.slot);

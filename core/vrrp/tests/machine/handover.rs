@@ -146,6 +146,27 @@ fn handing_over() {
             ],
         ),
         (
+            "a predecessor left in good order: peers notice nothing",
+            usual(),
+            vec![
+                (0, MayLead, ""),
+                (
+                    5,
+                    Succession,
+                    "add, announce 1, say 200, Master: goes on after an upgrade",
+                ),
+            ],
+        ),
+        (
+            "a predecessor left in good order, but the node is not ready: as if it had died",
+            usual(),
+            vec![(
+                0,
+                Succession,
+                "add, say 0, say 0, Master: restarted while holding the addresses",
+            )],
+        ),
+        (
             "a predecessor died as Master and there is no peer: the node goes on",
             usual(),
             vec![

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use core_vrrp::{
-    Advert, Auth, Discard, Effects, Event, GROUP, Octets, Protocol, Received, Route, Router,
+    Advert, Auth, Discard, Effects, Event, Found, GROUP, Octets, Protocol, Received, Route, Router,
     Seconds, Spec, Time, Transport, Vrid,
 };
 
@@ -159,7 +159,7 @@ fn adverts_that_are_not_listened_to() {
         let mut effects = Effects::default();
         router.handle(
             Time(Duration::ZERO),
-            Event::Start { leftovers: false },
+            Event::Start(Found::Nothing),
             &mut effects,
         );
         effects.drain().for_each(drop);

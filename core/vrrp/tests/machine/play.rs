@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event, GROUP, Octets,
-    Priority, Protocol, Received, Route, Router, Seconds, Spec, Time, Track, Transport, Vrid,
+    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event, Found, GROUP,
+    Octets, Priority, Protocol, Received, Route, Router, Seconds, Spec, Time, Track, Transport,
+    Vrid,
 };
 
 pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 101);
@@ -17,6 +18,7 @@ pub(crate) const VIP: Octets = [192, 168, 0, 105];
 pub(crate) enum On {
     Start,
     Leftovers,
+    Succession,
     MayLead,
     /// An advert of `PEER` with this priority.
     Hear(u8),
@@ -115,8 +117,9 @@ fn tell(router: &mut Router, now: Time, on: &On, effects: &mut Effects) {
     use On::*;
     let spec = router.spec().clone();
     let event = match *on {
-        Start => Event::Start { leftovers: false },
-        Leftovers => Event::Start { leftovers: true },
+        Start => Event::Start(Found::Nothing),
+        Leftovers => Event::Start(Found::Leftovers),
+        Succession => Event::Start(Found::Succession),
         MayLead => Event::MayLead,
         Hear(number) => Event::Advert(received(&spec, PEER, number, spec.protocol)),
         HearFrom(source, number) => Event::Advert(received(&spec, source, number, spec.protocol)),

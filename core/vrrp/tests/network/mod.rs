@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use core_vrrp::{
-    AnnouncePlan, Effect, Effects, Event, GROUP, Octets, Priority, Protocol, Route, Router, Spec,
-    State, Time, Transport, Vrid, encode,
+    AnnouncePlan, Effect, Effects, Event, Found, GROUP, Octets, Priority, Protocol, Route, Router,
+    Spec, State, Time, Transport, Vrid, encode,
 };
 
 const VIP: Octets = [192, 168, 0, 105];
@@ -131,7 +131,7 @@ impl Network {
         };
         for node in network.nodes() {
             network.tell(node, Event::MayLead);
-            network.tell(node, Event::Start { leftovers: false });
+            network.tell(node, Event::Start(Found::Nothing));
         }
         network
     }
@@ -279,7 +279,12 @@ impl Network {
         own.router = Router::new(own.router.spec().clone());
         self.tell(node, Event::MayLead);
         self.tell(node, Event::Proxy { well: is_well });
-        self.tell(node, Event::Start { leftovers });
+        let found = if leftovers {
+            Found::Leftovers
+        } else {
+            Found::Nothing
+        };
+        self.tell(node, Event::Start(found));
     }
 
     fn any_node(&mut self) -> usize {

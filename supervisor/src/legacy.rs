@@ -1,0 +1,101 @@
+//! Legacy: what one image of the supervisor leaves to the next in the same process, when the programs
+//! are replaced by those now installed: sockets by their numbers, and what was known.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use platform::process::inherited_descriptor;
+use serde::{Deserialize, Serialize};
+
+/// The environment variable that carries it.
+pub(crate) const VARIABLE: &str = "EVENKEEL_LEGACY";
+
+/// What is left, as it travels: descriptors by their numbers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Testament {
+    /// For each address, one socket a worker slot.
+    pub(crate) listening: Vec<(SocketAddr, Vec<RawFd>)>,
+    /// The admin process's sockets.
+    pub(crate) admin: Vec<RawFd>,
+    /// The control socket.
+    pub(crate) control: RawFd,
+    /// The pid file, locked.
+    pub(crate) pid_file: RawFd,
+    /// The workers' counters.
+    pub(crate) counters: RawFd,
+    /// Workers that still end their connections.
+    pub(crate) children: Vec<u32>,
+    /// What was known.
+    pub(crate) knowledge: Knowledge,
+}
+
+/// What was known.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Knowledge {
+    /// The generation of the configuration.
+    pub(crate) generation: u64,
+    /// Whether routers may become Master.
+    pub(crate) may_lead: bool,
+    /// Servers: upstream, address, verdict, reason.
+    pub(crate) servers: Vec<(String, SocketAddr, bool, String)>,
+    /// Track scripts and their verdicts.
+    pub(crate) scripts: Vec<(String, bool)>,
+}
+
+/// What was left, taken over.
+#[derive(Debug)]
+pub(crate) struct Legacy {
+    /// For each address, one socket a worker slot.
+    pub(crate) listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    /// The admin process's sockets.
+    pub(crate) admin: Vec<OwnedFd>,
+    /// The control socket.
+    pub(crate) control: OwnedFd,
+    /// The pid file, locked.
+    pub(crate) pid_file: OwnedFd,
+    /// The workers' counters.
+    pub(crate) counters: OwnedFd,
+    /// Workers that still end their connections.
+    pub(crate) children: Vec<u32>,
+    /// What was known.
+    pub(crate) knowledge: Knowledge,
+}
+
+impl Legacy {
+    /// Takes over what the environment tells of; `None` at an ordinary start. To be called once,
+    /// before other descriptors are opened.
+    ///
+    /// # Errors
+    /// When what was left is not there.
+    pub(crate) fn take() -> io::Result<Option<Self>> {
+        let Ok(text) = std::env::var(VARIABLE) else {
+            return Ok(None);
+        };
+        let testament: Testament = serde_json::from_str(&text)?;
+        let all = |numbers: Vec<RawFd>| {
+            numbers
+                .into_iter()
+                .map(inherited_descriptor)
+                .collect::<io::Result<Vec<_>>>()
+        };
+        let listening = testament.listening.into_iter();
+        Ok(Some(Self {
+            listening: listening
+                .map(|(address, sockets)| Ok((address, all(sockets)?)))
+                .collect::<io::Result<_>>()?,
+            admin: all(testament.admin)?,
+            control: inherited_descriptor(testament.control)?,
+            pid_file: inherited_descriptor(testament.pid_file)?,
+            counters: inherited_descriptor(testament.counters)?,
+            children: testament.children,
+            knowledge: testament.knowledge,
+        }))
+    }
+}
+
+/// The numbers of descriptors.
+pub(crate) fn numbers(descriptors: &[OwnedFd]) -> Vec<RawFd> {
+    descriptors.iter().map(AsRawFd::as_raw_fd).collect()
+}
