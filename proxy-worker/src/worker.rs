@@ -209,26 +209,23 @@ impl<D: Dial> Worker<D> {
     pub(crate) fn tick(&self) {
         self.deadlines.sweep();
         self.flush_logs();
-        if self.read_clock()
-            && let Some(plan) = self.plan()
-        {
+        self.read_clock();
+        if let Some(plan) = self.plan() {
             for upstream in &plan.upstreams {
                 upstream.expire(self.deadlines.now());
             }
         }
     }
 
-    /// Looks at the wall clock; answers whether a new second has begun.
-    fn read_clock(&self) -> bool {
+    /// Looks at the wall clock, and renders it when a new second has begun.
+    fn read_clock(&self) {
         let now = Timestamp::now();
         let mut time = self.time.borrow_mut();
-        if time.second == now.as_second() {
-            return false;
+        if time.second != now.as_second() {
+            time.second = now.as_second();
+            time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
+            time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
         }
-        time.second = now.as_second();
-        time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
-        time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
-        true
     }
 
     /// The time by which servers are judged.

@@ -254,6 +254,33 @@ async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
 }
 
 #[tokio::test]
+async fn access_log_that_is_opened_anew_gets_what_comes_then() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let mut snapshot = snapshot(&[(address, true)], back_end().await);
+    snapshot.listeners[0].access_log = Some(0);
+    snapshot.log_files = vec!["access.log".into()];
+    let (mut first, first_end) = std::io::pipe().unwrap();
+    worker
+        .configure(1, &snapshot, &[socket, first_end.into()])
+        .await;
+    ask(address, GET, "\r\n\r\n.").await;
+    let (mut second, second_end) = std::io::pipe().unwrap();
+    let reopened = ToChild::Role(ToProxy::LogsReopened);
+    worker.link.send(&reopened, &[second_end.as_fd()]).unwrap();
+    drop(second_end);
+    let mut lines = String::new();
+    // The end of the old file is there once the worker has let go of it.
+    first.read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    ask(address, GET, "\r\n\r\n.").await;
+    worker.tell(&ToChild::Stop { within: PATIENCE });
+    lines.clear();
+    second.read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+}
+
+#[tokio::test]
 async fn configuration_that_lacks_a_descriptor_is_refused_and_nothing_changes() {
     let worker = Worker::start().await;
     let (socket, address) = listen();

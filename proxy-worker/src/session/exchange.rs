@@ -214,28 +214,29 @@ impl<D: Dial> Exchange<D> {
         let Some(server) = self.upstream.pick(worker.now(), &self.tried) else {
             return Err(Outcome::Answer { status: 503 });
         };
-        self.server = server;
-        self.connect_to(server, worker);
-        Ok(())
+        self.connect_to(server, worker)
     }
 
-    fn connect_to(&mut self, server: usize, worker: &Worker<D>) {
+    fn connect_to(&mut self, index: usize, worker: &Worker<D>) -> Result<(), Outcome> {
+        let server = self.upstream.servers.get(index);
+        let server = server.ok_or(Outcome::Answer { status: 503 })?;
+        self.server = index;
         self.head_sent = false;
         self.dialled = true;
         let idle = if self.fresh_only {
             None
         } else {
-            self.upstream.check_out(server)
+            self.upstream.check_out(index)
         };
-        self.line = match (idle, self.upstream.servers.get(server)) {
-            (Some(io), _) => Line::Open {
+        self.line = match idle {
+            Some(io) => Line::Open {
                 port: Port::new(io),
                 reused: true,
                 deaf: false,
             },
-            (None, Some(server)) => Line::Connecting(worker.dial.dial(server.address)),
-            (None, None) => Line::Idle,
+            None => Line::Connecting(worker.dial.dial(server.address)),
         };
+        Ok(())
     }
 
     /// The connection to the server could not be made: another server, while there are tries left.
@@ -258,8 +259,7 @@ impl<D: Dial> Exchange<D> {
         if reused && !self.fresh_only && self.can_repeat() {
             self.fresh_only = true;
             worker.counters.add(Counter::Retries, 1);
-            self.connect_to(self.server, worker);
-            return Ok(());
+            return self.connect_to(self.server, worker);
         }
         self.upstream.handle_failure(self.server, worker.now());
         Err(Outcome::Answer { status: 502 })

@@ -36,6 +36,21 @@ async fn connections_stay_open_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connection_to_a_server_that_is_idle_for_too_long_is_closed() {
+    run(async {
+        let lab = Lab::new(Vec::new());
+        let mut client = lab.connect();
+        for (idle, dials) in [(0, 1), (49, 1), (52, 2)] {
+            tokio::time::sleep(std::time::Duration::from_secs(idle)).await;
+            client.send(GET).await;
+            assert!(client.hear().await.ends_with("\r\n\r\n."));
+            assert_eq!(lab.dials(), dials, "after {idle} seconds");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn responses_are_passed_on_with_the_right_framing() {
     let cases: [(&str, &'static str, &str); 9] = [
         (
