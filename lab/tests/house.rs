@@ -16,13 +16,29 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("platform", &[]),
     ("link", &["ipc", "platform"]),
-    ("evenkeel", &["core-health", "ipc", "link", "platform", "settings"]),
+    (
+        "evenkeel",
+        &["core-health", "ipc", "link", "platform", "settings"],
+    ),
     ("evenkeel-vrrp", &["core-vrrp", "ipc", "link", "platform"]),
-    ("evenkeel-proxy", &["core-balance", "core-http1", "core-route", "ipc", "link", "platform"]),
-    ("evenkeel-check", &["core-health", "core-http1", "ipc", "link", "platform"]),
+    (
+        "evenkeel-proxy",
+        &[
+            "core-balance",
+            "core-http1",
+            "core-route",
+            "ipc",
+            "link",
+            "platform",
+        ],
+    ),
+    (
+        "evenkeel-check",
+        &["core-health", "core-http1", "ipc", "link", "platform"],
+    ),
     ("evenkeel-notify", &["ipc", "link", "platform"]),
     ("evenkeel-admin", &["ipc", "link", "platform"]),
-    ("evenkeel-demo", &["platform"]),
+    ("evenkeel-demo", &["ipc", "platform"]),
     ("lab", &["platform"]),
 ];
 
@@ -44,39 +60,71 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
 const FILE_LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 /// Each workspace crate with its direct dependencies, those of its tests aside.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
     let named = |package: &serde_json::Value| {
-        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let dependencies = package["dependencies"]
+            .as_array()
+            .expect("dependencies")
+            .iter();
         let names = dependencies
             .filter(|dependency| dependency["kind"].is_null())
-            .map(|dependency| dependency["name"].as_str().unwrap().to_owned());
-        (package["name"].as_str().unwrap().to_owned(), names.collect())
+            .map(|dependency| dependency["name"].as_str().expect("a name").to_owned());
+        (
+            package["name"].as_str().expect("a name").to_owned(),
+            names.collect(),
+        )
     };
     packages.iter().map(named).collect()
 }
 
 fn sources() -> Vec<PathBuf> {
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.rs",
+        ])
         .current_dir(root())
         .output()
-        .unwrap();
-    let listed = String::from_utf8(output.stdout).unwrap();
-    let sources: Vec<PathBuf> =
-        listed.lines().map(|line| root().join(line)).filter(|path| path.exists()).collect();
-    assert!(sources.len() > 50, "git lists only {} sources", sources.len());
+        .expect("it runs");
+    let listed = String::from_utf8(output.stdout).expect("text");
+    let sources: Vec<PathBuf> = listed
+        .lines()
+        .map(|line| root().join(line))
+        .filter(|path| path.exists())
+        .collect();
+    assert!(
+        sources.len() > 50,
+        "git lists only {} sources",
+        sources.len()
+    );
     sources
 }
 
@@ -84,10 +132,16 @@ fn sources() -> Vec<PathBuf> {
 fn dependencies_point_one_way() {
     let ours: BTreeSet<String> = dependencies().into_keys().collect();
     let listed: BTreeSet<String> = ALLOWED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(ours, listed, "the table does not list the workspace's crates");
+    assert_eq!(
+        ours, listed,
+        "the table does not list the workspace's crates"
+    );
     for (name, allowed) in ALLOWED {
         for dependency in dependencies()[*name].intersection(&ours) {
-            assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} depends on {dependency}"
+            );
         }
     }
 }
@@ -109,11 +163,18 @@ fn unsafe_stands_in_platform_alone() {
     for path in sources() {
         let inside = path.starts_with(root().join("platform"));
         let own = path.ends_with("lab/tests/house.rs");
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("a source");
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            let used = code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
-            assert!(inside || own || !used, "{}:{}: unsafe", path.display(), number + 1);
+            let used = code.contains("unsafe {")
+                || code.contains("unsafe fn")
+                || code.contains("unsafe impl");
+            assert!(
+                inside || own || !used,
+                "{}:{}: unsafe",
+                path.display(),
+                number + 1
+            );
         }
     }
 }
@@ -121,16 +182,34 @@ fn unsafe_stands_in_platform_alone() {
 #[test]
 fn files_are_of_a_size_that_can_be_read() {
     for path in sources() {
-        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", path.display());
+        let lines = std::fs::read_to_string(&path)
+            .expect("a source")
+            .lines()
+            .count();
+        assert!(
+            lines <= FILE_LINES_MAX,
+            "{} has {lines} lines",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn nothing_is_left_lying_about() {
-    let words = ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!(", "dbg!(", "#[ignore"];
-    for path in sources().iter().filter(|path| !path.ends_with("lab/tests/house.rs")) {
-        let text = std::fs::read_to_string(path).unwrap();
+    let words = [
+        "TODO",
+        "FIXME",
+        "XXX",
+        "todo!(",
+        "unimplemented!(",
+        "dbg!(",
+        "#[ignore",
+    ];
+    for path in sources()
+        .iter()
+        .filter(|path| !path.ends_with("lab/tests/house.rs"))
+    {
+        let text = std::fs::read_to_string(path).expect("a source");
         for word in words {
             assert!(!text.contains(word), "{} contains {word}", path.display());
         }

@@ -234,11 +234,13 @@ impl Supervisor {
 
     fn proxy_changed(&mut self, change: Change, ctx: &mut Context<Self>) {
         let well = matches!(change, Change::Well);
+        let is_first = well && !self.lead.proxy_served;
         self.lead.proxy_served |= well;
         self.tell_proxy_health();
         self.maybe_lead();
         self.status_changed(ctx);
-        if self.stop.is_some() {
+        // That it serves at last is no news at a start, nor that it does not at a stop.
+        if is_first || self.stop.is_some() {
             return;
         }
         let (severity, what) = if well {

@@ -240,7 +240,6 @@ fn run_system(
     started: oneshot::Receiver<Result<(), String>>,
     daemon: Option<&mut Option<Ready>>,
 ) -> Result<u8, String> {
-    let keep_stderr = !matches!(beginning.settings.global.log.target, LogTarget::Stderr);
     let system = System::new();
     system.block_on(async {
         let supervisor = Supervisor::new(beginning).start();
@@ -261,7 +260,7 @@ fn run_system(
     tracing::info!("everything is in service");
     notify_systemd(sd_notify::NotifyState::Ready);
     if let Some(ready) = daemon.and_then(Option::take) {
-        ready.done(keep_stderr).map_err(|error| error.to_string())?;
+        ready.done();
     }
     system.block_on(async {
         actix_rt::spawn(feed_watchdog());
@@ -298,15 +297,18 @@ fn identity(settings: &Settings) -> Result<Identity, String> {
     look_up(FALLBACK_USER, None)?.ok_or_else(|| format!("there is no user {FALLBACK_USER} either"))
 }
 
-/// In the background there is nobody to read standard error: syslog takes its place.
+/// In the background there is nobody to read standard error, and a caller that reads it to its end
+/// would wait for ours: syslog takes its place.
 fn direct_log(settings: &Settings, identity: Identity, in_background: bool) -> Result<(), String> {
     let log = match &settings.global.log.target {
         LogTarget::File(path) => daemon::open_log(path.value(), identity)
             .map_err(|error| format!("cannot open {}: {error}", path.value().display()))?,
         LogTarget::Stderr if in_background => match daemon::syslog_stream() {
             Ok(log) => log,
-            // No syslog daemon: what is written to standard error until the start is done is seen.
-            Err(_) => return Ok(()),
+            Err(error) => {
+                eprintln!("evenkeel: no syslog ({error}) and no [global] log.target: no log");
+                daemon::null().map_err(|error| error.to_string())?
+            }
         },
         LogTarget::Stderr => return Ok(()),
     };
