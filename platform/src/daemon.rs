@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe, setsid};
+use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, fork, pipe2, setsid};
 
 /// What [`background`] has made of the calling process.
 #[derive(Debug)]
@@ -28,24 +28,10 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// The start is done: the caller ends with success. Standard input and output, and standard
-    /// error where `keep_stderr` is not set, become /dev/null.
-    ///
-    /// # Errors
-    /// When /dev/null cannot be opened.
-    pub fn done(mut self, keep_stderr: bool) -> io::Result<()> {
-        let null = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
-        dup2_stdin(&null)?;
-        dup2_stdout(&null)?;
-        if !keep_stderr {
-            dup2_stderr(&null)?;
-        }
+    /// The start is done: the caller ends with success.
+    pub fn done(mut self) {
         // A caller that is gone does not want to know.
         let _ = self.pipe.write_all(b"+");
-        Ok(())
     }
 
     /// The start failed: the caller prints `why` and ends with failure.
@@ -54,15 +40,16 @@ impl Ready {
     }
 }
 
-/// Continues in the background: a session of its own, no terminal, no working directory. Must run
-/// before other threads exist. The caller waits until the background process says how its start
+/// Continues in the background: a session of its own, no terminal, no working directory, no standard
+/// input and output. Standard error is still the caller's: it must be replaced before programs are
+/// started that would hold it open. Must run before other threads exist. The caller waits until the background process says how its start
 /// went; if that one dies without a word, this is a failure too.
 ///
 /// # Errors
 /// Those of pipe(2), fork(2) and setsid(2).
 #[expect(unsafe_code, reason = "fork has no safe form")]
 pub fn background() -> io::Result<Side> {
-    let (read, write) = pipe()?;
+    let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: no other threads exist (the function's condition), so the child may do what it likes.
     if let ForkResult::Parent { child } = unsafe { fork()? } {
         drop(write);
@@ -77,7 +64,22 @@ pub fn background() -> io::Result<Side> {
     }
     std::env::set_current_dir("/")?;
     umask(Mode::from_bits_truncate(0o027));
+    let null = null()?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
     Ok(Side::Background(Ready { pipe: write.into() }))
+}
+
+/// Where what nobody reads is written.
+///
+/// # Errors
+/// Those of open(2).
+pub fn null() -> io::Result<OwnedFd> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    Ok(null.into())
 }
 
 fn hear(pipe: OwnedFd) -> Result<(), String> {
