@@ -28,11 +28,11 @@ pub use keepalived::{Keepalived, KeepalivedSetup, Transport};
 pub use lan::{Host, Lan};
 pub use load::{Connections, Load, LoadReport, Outcome, Sample};
 pub use moment::Moment;
-pub use node::{Node, Titled};
+pub use node::{Node, Titled, program};
 pub use pair::{Pair, pair_configuration};
 pub use process::{Running, Signal, signal};
 pub use smtp::{Mail, SmtpServer};
-pub use tool::{run, succeeds, wait_until};
+pub use tool::{answer, exit_status, run, succeeds, wait_until};
 
 /// The article's virtual address.
 pub const VIP: &str = "192.168.0.105";

@@ -84,7 +84,8 @@ impl Node {
         self.host.files().join("evenkeel.toml")
     }
 
-    fn run_dir(&self) -> PathBuf {
+    /// Where its pid file and control socket are.
+    pub fn run_dir(&self) -> PathBuf {
         self.host.files().join("run")
     }
 
@@ -244,7 +245,7 @@ fn titled(pid: u32) -> Option<Titled> {
 }
 
 /// The program under test: beside this one, where cargo puts what it builds.
-pub(crate) fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().expect("a program knows its file");
     let folders = own.ancestors().skip(1).take(2);
     let program = folders

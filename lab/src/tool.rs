@@ -27,6 +27,20 @@ pub fn succeeds(argv: &[&str]) -> bool {
     output(argv).status.success()
 }
 
+/// Runs `argv` to its end and returns its standard output, whether it ended well or not.
+pub fn answer(argv: &[&str]) -> String {
+    String::from_utf8_lossy(&output(argv).stdout).into_owned()
+}
+
+/// Runs `argv` to its end and returns its exit status. Panics when a signal ended it.
+pub fn exit_status(argv: &[&str]) -> i32 {
+    let output = output(argv);
+    output
+        .status
+        .code()
+        .unwrap_or_else(|| panic!("{argv:?} ended with {}", output.status))
+}
+
 /// Runs `argv` to its end, without standard input.
 pub(crate) fn output(argv: &[&str]) -> Output {
     let (program, arguments) = argv.split_first().expect("a command has a program");
