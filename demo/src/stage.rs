@@ -28,7 +28,7 @@ use crate::web::{self, Shared};
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a pair may take until each node carries its address.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(30);
 /// How many events the page shows.
 const EVENTS: usize = 40;
 /// Wishes that wait.
