@@ -220,7 +220,7 @@ impl Limits {
         let header_bytes = table.or("header_bytes", defaults.header_bytes, |item| {
             u32::try_from(item.size(1 << 10..=1 << 20)?).ok()
         });
-        let headers = table.or("headers", defaults.headers, |item| item.number(1..=1_000));
+        let headers = table.or("headers", defaults.headers, |item| item.number(1..=128));
         let body = table.or("body", defaults.body, |item| {
             item.size(0..=u64::MAX)
                 .map(|size| (size != 0).then_some(size))
