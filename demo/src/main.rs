@@ -21,6 +21,7 @@ mod programs;
 mod stage;
 mod story;
 mod tally;
+mod terminal;
 mod view;
 mod web;
 

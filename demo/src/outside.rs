@@ -1,6 +1,7 @@
 //! The half outside: it keeps the terminal, passes signals on and tells how it ended.
 
 use std::error::Error;
+use std::io::IsTerminal;
 
 use platform::isolate::{Ending, Inside};
 use platform::process::Signal;
@@ -18,7 +19,16 @@ pub(crate) fn wait(inside: &Inside, headless: bool) -> Result<(), Box<dyn Error>
     let ending = runtime.block_on(watch(inside))?;
     drop(keys);
     match ending {
-        Ending::Exit(0) => Ok(()),
+        Ending::Exit(0) => {
+            // Over the live line, where there is one.
+            let clear = if std::io::stdout().is_terminal() {
+                "\r\x1b[K"
+            } else {
+                ""
+            };
+            println!("{clear}ended; nothing is left");
+            Ok(())
+        }
         // It has said why.
         Ending::Exit(status) => std::process::exit(status),
         Ending::Signal(signal) => Err(format!("ended by {signal}; nothing is left").into()),

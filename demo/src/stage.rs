@@ -1,7 +1,7 @@
 //! The half inside: builds everything, looks at it four times a second, does what is asked, ends.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
@@ -16,13 +16,15 @@ use crate::admin;
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::journal::Journal;
-use crate::keys::{self, HELP, Keys, Pressed};
+use crate::keys::Pressed;
 use crate::network::{BACKENDS, GATEWAYS, NODES, Network};
 use crate::node::Node;
 use crate::ownership::Ownership;
 use crate::processes::{self, Process};
 use crate::programs::Programs;
-use crate::view::{NodeSeen, Seen, View};
+use crate::terminal::Terminal;
+use crate::view::node::NodeSeen;
+use crate::view::{Seen, View};
 use crate::web::{self, Shared};
 
 /// Between two looks.
@@ -106,7 +108,7 @@ async fn perform(
                 // Whoever asked may have gone away.
                 let _ = answer.send(stage.perform(&wish));
             }
-            key = terminal.key() => match terminal.handle_key(key, &stage) {
+            key = terminal.key() => match terminal.handle_key(key, stage.listening()) {
                 Some(Pressed::Quit) => return Ok(()),
                 Some(Pressed::Act(wish)) => terminal.tell(stage.perform(&wish))?,
                 _ => {}
@@ -265,9 +267,13 @@ impl Stage {
             nodes,
             ownerships: &self.ownerships,
             summaries: &self.client.summaries(now),
-            listening: self.backends.each_ref().map(Backend::is_listening),
+            listening: self.listening(),
             events: self.journal.last(EVENTS),
         })
+    }
+
+    fn listening(&self) -> [bool; 2] {
+        self.backends.each_ref().map(Backend::is_listening)
     }
 
     fn reap(&mut self) -> io::Result<()> {
@@ -303,75 +309,5 @@ impl Stage {
         };
         self.journal.handle_deed(clock::unix_ms(), done.clone());
         Ok(done)
-    }
-}
-
-/// The terminal: keys and one live line, where there is somebody to type and to read.
-struct Terminal {
-    keys: Keys,
-    typed: Option<mpsc::Receiver<u8>>,
-    live: bool,
-}
-
-impl Terminal {
-    fn new(headless: bool) -> io::Result<Self> {
-        let typed = if headless { None } else { keys::listen()? };
-        if typed.is_some() {
-            println!("{HELP}");
-        }
-        Ok(Self {
-            keys: Keys::default(),
-            typed,
-            live: !headless && io::stdout().is_terminal(),
-        })
-    }
-
-    /// The next key; never, when there are none.
-    async fn key(&mut self) -> u8 {
-        if let Some(typed) = &mut self.typed {
-            if let Some(key) = typed.recv().await {
-                return key;
-            }
-            self.typed = None;
-        }
-        std::future::pending().await
-    }
-
-    fn handle_key(&mut self, key: u8, stage: &Stage) -> Option<Pressed> {
-        let pressed = self.keys.handle_key(key)?;
-        match pressed {
-            Pressed::Help => {
-                println!("\r\x1b[K{HELP}");
-                None
-            }
-            Pressed::Toggle(index) => {
-                let listening = stage.backends.get(index)?.is_listening();
-                keys::toggle(index, listening).map(Pressed::Act)
-            }
-            other => Some(other),
-        }
-    }
-
-    /// A sentence on a line of its own, above the live line.
-    fn tell(&self, said: Result<String, String>) -> io::Result<()> {
-        let (Ok(said) | Err(said)) = said;
-        let mut out = io::stdout().lock();
-        if self.live {
-            out.write_all(b"\r\x1b[K")?;
-        }
-        writeln!(out, "{said}")
-    }
-
-    fn draw(&self, view: &View) -> io::Result<()> {
-        if !self.live {
-            return Ok(());
-        }
-        let mut out = io::stdout().lock();
-        let chosen = match &self.typed {
-            Some(_) => format!(" · keys act on {}, h: help", self.keys.chosen()),
-            None => String::new(),
-        };
-        write!(out, "\r\x1b[K{}{chosen}", view.line())?;
-        out.flush()
     }
 }

@@ -1,20 +1,19 @@
 //! What the page shows, as one JSON document: made anew from what was seen, four times a second.
 //! Pure.
 
+pub(crate) mod node;
+
 use std::time::Duration;
 
-use ipc::lifecycle::Role;
-use ipc::status::{NodeStatus, RouterState};
-use platform::isolate::Ending;
-use platform::process::Signal;
+use ipc::status::RouterState;
 use serde::Serialize;
 
 use crate::journal::Entry;
 use crate::network::{BACKENDS, GATEWAYS, NODES};
 use crate::ownership::Ownership;
-use crate::processes::{Process, Title};
 use crate::story;
 use crate::tally::{BUCKET, BUCKETS, Outage, Summary};
+use crate::view::node::{NodeSeen, NodeView};
 
 /// Everything that was seen at one moment.
 #[derive(Debug)]
@@ -27,17 +26,6 @@ pub(crate) struct Seen<'a> {
     pub(crate) summaries: &'a [Summary; 2],
     pub(crate) listening: [bool; 2],
     pub(crate) events: Vec<Entry>,
-}
-
-/// What was seen of a node.
-#[derive(Debug)]
-pub(crate) struct NodeSeen<'a> {
-    pub(crate) processes: Vec<&'a Process>,
-    pub(crate) supervisor: Option<u32>,
-    pub(crate) stopping: bool,
-    pub(crate) ending: Option<Ending>,
-    /// What it said last, while it can still be believed.
-    pub(crate) status: Option<&'a NodeStatus>,
 }
 
 /// The document.
@@ -53,49 +41,6 @@ pub(crate) struct View {
     paths: Vec<PathView>,
     chart: Chart,
     events: Vec<Entry>,
-}
-
-/// How a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NodeState {
-    /// It has processes, which do not answer yet.
-    Starting,
-    Running,
-    /// It was told to stop and hands over.
-    Stopping,
-    /// Every process is stopped by a signal.
-    Frozen,
-    /// No process: its end was asked for, or at least in good order.
-    Stopped,
-    /// No process: it was killed.
-    Killed,
-}
-
-#[derive(Debug, Serialize)]
-struct NodeView {
-    name: &'static str,
-    address: String,
-    state: NodeState,
-    sentence: String,
-    routers: Vec<RouterView>,
-    processes: Vec<ProcessView>,
-}
-
-#[derive(Debug, Serialize)]
-struct RouterView {
-    name: String,
-    state: RouterState,
-    priority: u8,
-    sentence: String,
-}
-
-#[derive(Debug, Serialize)]
-struct ProcessView {
-    name: String,
-    pid: u32,
-    frozen: bool,
-    restarts: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,8 +90,18 @@ struct Chart {
 impl View {
     /// Makes it.
     pub(crate) fn new(seen: Seen<'_>) -> Self {
-        let nodes: Vec<NodeView> = (0..NODES.len())
-            .map(|index| node_view(index, &seen))
+        let owned_by = |node: usize| -> Vec<String> {
+            let ownerships = seen.ownerships.iter();
+            let owned = ownerships.filter(|one| one.owners.contains(&node));
+            owned.map(|one| one.address.to_string()).collect()
+        };
+        let nodes: Vec<NodeView> = seen
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| {
+                NodeView::new(NODES[index], node, &owned_by(index), seen.now_unix_ms)
+            })
             .collect();
         let addresses: Vec<AddressView> = (0..GATEWAYS.len())
             .map(|index| address_view(index, &seen))
@@ -172,9 +127,10 @@ impl View {
         let owners = self.addresses.iter().map(|view| {
             let owners = match view.owners.as_slice() {
                 [] => "nobody".to_owned(),
-                owners => owners.join(" and "),
+                owners => owners.join("+"),
             };
-            format!("{} {owners}", view.address)
+            let (_, host) = view.address.rsplit_once('.').unwrap_or_default();
+            format!(".{host} {owners}")
         });
         let owners: Vec<String> = owners.collect();
         let rate: f64 = self.addresses.iter().map(|view| view.per_second).sum();
@@ -183,29 +139,6 @@ impl View {
             "{} · {rate:.0} requests/s, {failed} failed",
             owners.join(" · ")
         )
-    }
-}
-
-impl NodeSeen<'_> {
-    /// How it is.
-    pub(crate) fn state(&self) -> NodeState {
-        let killed = Some(Ending::Signal(Signal::SIGKILL));
-        if self.processes.is_empty() {
-            return if self.ending == killed {
-                NodeState::Killed
-            } else {
-                NodeState::Stopped
-            };
-        }
-        if self.processes.iter().all(|process| process.frozen) {
-            NodeState::Frozen
-        } else if self.stopping {
-            NodeState::Stopping
-        } else if self.status.is_some() {
-            NodeState::Running
-        } else {
-            NodeState::Starting
-        }
     }
 }
 
@@ -226,91 +159,6 @@ fn headline(ownerships: &[Ownership; 2]) -> (String, bool) {
         "Both nodes work, each carries one address.".to_owned()
     };
     (said, true)
-}
-
-fn node_view(index: usize, seen: &Seen<'_>) -> NodeView {
-    let node = &seen.nodes[index];
-    let name = NODES[index].name;
-    let state = node.state();
-    let owned: Vec<String> = seen
-        .ownerships
-        .iter()
-        .filter(|one| one.owners.contains(&index))
-        .map(|one| one.address.to_string())
-        .collect();
-    let routers = node.status.map(|status| status.routers.as_slice());
-    NodeView {
-        name,
-        address: NODES[index].address.to_string(),
-        state,
-        sentence: node_sentence(state, node.ending, &owned),
-        routers: routers
-            .unwrap_or_default()
-            .iter()
-            .map(|router| RouterView {
-                name: router.name.clone(),
-                state: router.state,
-                priority: router.priority,
-                sentence: format!(
-                    "for {}: {}",
-                    story::duration(seen.now_unix_ms.saturating_sub(router.since_unix_ms)),
-                    router.cause
-                ),
-            })
-            .collect(),
-        processes: process_views(node),
-    }
-}
-
-fn node_sentence(state: NodeState, ending: Option<Ending>, owned: &[String]) -> String {
-    let owns = match owned {
-        [] => "stands by".to_owned(),
-        owned => format!("carries {}", owned.join(" and ")),
-    };
-    match state {
-        NodeState::Running => owns,
-        NodeState::Starting => "is starting, or does not answer".to_owned(),
-        NodeState::Stopping => format!("is stopping, {owns}"),
-        NodeState::Frozen if owned.is_empty() => "is frozen".to_owned(),
-        NodeState::Frozen => format!("is frozen, still {owns}"),
-        NodeState::Killed => "was killed".to_owned(),
-        NodeState::Stopped => match ending {
-            Some(Ending::Exit(0)) => "has stopped in good order".to_owned(),
-            Some(ending) => format!("ended by {ending}"),
-            None => "is not running".to_owned(),
-        },
-    }
-}
-
-fn process_views(node: &NodeSeen<'_>) -> Vec<ProcessView> {
-    let restarts = |role: &str, slot: u16| {
-        let processes = &node.status?.processes;
-        let named = |known: Role| known.name() == role;
-        let found = processes
-            .iter()
-            .find(|process| named(process.role) && process.slot == slot)?;
-        Some(found.restarts)
-    };
-    let mut processes = node.processes.clone();
-    let is_supervisor = |process: &Process| node.supervisor == Some(process.pid);
-    processes.sort_by_key(|process| (!is_supervisor(process), process.title.clone(), process.pid));
-    let views = processes.iter().map(|process| {
-        let (name, restarts) = match &process.title {
-            Title::Child { role, slot } if role == Role::Proxy.name() => {
-                (format!("{role} {slot}"), restarts(role, *slot))
-            }
-            Title::Child { role, slot } => (role.clone(), restarts(role, *slot)),
-            Title::Other(_) if is_supervisor(process) => ("supervisor".to_owned(), None),
-            Title::Other(title) => (title.clone(), None),
-        };
-        ProcessView {
-            name,
-            pid: process.pid,
-            frozen: process.frozen,
-            restarts,
-        }
-    });
-    views.collect()
 }
 
 fn address_view(index: usize, seen: &Seen<'_>) -> AddressView {
@@ -437,61 +285,14 @@ fn chart(seen: &Seen<'_>) -> Chart {
 mod tests {
     use super::*;
 
-    fn process(pid: u32, role: Option<&str>, frozen: bool) -> Process {
-        Process {
-            pid,
-            place: 1,
-            frozen,
-            title: match role {
-                Some(role) => Title::Child {
-                    role: role.into(),
-                    slot: 0,
-                },
-                None => Title::Other("/usr/sbin/evenkeel".into()),
-            },
-        }
-    }
-
-    fn node<'a>(processes: &'a [Process], ending: Option<Ending>) -> NodeSeen<'a> {
+    fn nothing<'a>() -> NodeSeen<'a> {
         NodeSeen {
-            processes: processes.iter().collect(),
-            supervisor: Some(7),
+            processes: Vec::new(),
+            supervisor: None,
             stopping: false,
-            ending,
+            ending: None,
             status: None,
         }
-    }
-
-    #[test]
-    fn a_node_is_what_its_processes_are() {
-        let (runs, frozen) = (process(7, None, false), process(8, Some("proxy"), true));
-        let killed = Some(Ending::Signal(Signal::SIGKILL));
-        for (case, processes, ending, expected) in [
-            ("none left, killed", vec![], killed, NodeState::Killed),
-            (
-                "none left, stopped",
-                vec![],
-                Some(Ending::Exit(0)),
-                NodeState::Stopped,
-            ),
-            (
-                "one is frozen",
-                vec![runs, frozen.clone()],
-                None,
-                NodeState::Starting,
-            ),
-            ("all are frozen", vec![frozen], None, NodeState::Frozen),
-        ] {
-            assert_eq!(node(&processes, ending).state(), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn the_supervisor_is_listed_first() {
-        let processes = [process(8, Some("admin"), false), process(7, None, false)];
-        let views = process_views(&node(&processes, None));
-        let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
-        assert_eq!(names, ["supervisor", "admin"]);
     }
 
     fn view(owners: [Vec<usize>; 2]) -> View {
@@ -515,7 +316,7 @@ mod tests {
         View::new(Seen {
             now_unix_ms: 10_000,
             now: Duration::from_millis(3_840),
-            nodes: [node(&[], None), node(&[], None)],
+            nodes: [nothing(), nothing()],
             ownerships: &ownerships,
             summaries: &summaries,
             listening: [true, false],
@@ -557,7 +358,7 @@ mod tests {
         );
         assert_eq!(
             view.line(),
-            "192.168.0.105 proxy101 · 192.168.0.106 proxy102 · 100 requests/s, 17 failed"
+            ".105 proxy101 · .106 proxy102 · 100 requests/s, 17 failed"
         );
     }
 
