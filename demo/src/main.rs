@@ -25,6 +25,8 @@ mod terminal;
 mod view;
 mod web;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
@@ -70,10 +72,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 /// Opened before the program leaves the host's network.
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!(
+        io::ErrorKind::AddrInUse => format!(
             "{address} is taken by another program; choose another port, for example --bind {}:0",
             address.ip()
         ),
         _ => format!("cannot listen on {address}: {error}"),
     })
+}
+
+/// Tells the user. That nobody reads it (any more) is no reason to end.
+fn say(what: impl Display) {
+    let _ = writeln!(io::stdout(), "{what}");
 }

@@ -8,6 +8,8 @@ use platform::process::Signal;
 use platform::terminal::KeyByKey;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::say;
+
 /// Waits for the end of the half inside. Ctrl-C reaches both halves from the terminal; what is sent
 /// to this one alone is passed on.
 pub(crate) fn wait(inside: &Inside, headless: bool) -> Result<(), Box<dyn Error>> {
@@ -26,7 +28,7 @@ pub(crate) fn wait(inside: &Inside, headless: bool) -> Result<(), Box<dyn Error>
             } else {
                 ""
             };
-            println!("{clear}ended; nothing is left");
+            say(format!("{clear}ended; nothing is left"));
             Ok(())
         }
         // It has said why.

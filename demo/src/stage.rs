@@ -22,6 +22,7 @@ use crate::node::Node;
 use crate::ownership::Ownership;
 use crate::processes::{self, Process};
 use crate::programs::Programs;
+use crate::say;
 use crate::terminal::Terminal;
 use crate::view::node::NodeSeen;
 use crate::view::{Seen, View};
@@ -90,7 +91,9 @@ async fn perform(
     let mut stage = Stage::build(programs, sole_user)?;
     stage.raise_curtain(&mut ended).await?;
     actix_rt::spawn(web::serve(listener, shared.clone())?);
-    println!("open http://{address}/ in a browser; Ctrl-C ends it all and leaves nothing behind");
+    say(format!(
+        "open http://{address}/ in a browser; Ctrl-C ends it all and leaves nothing behind"
+    ));
 
     let mut terminal = Terminal::new(headless)?;
     let mut look = interval(LOOK);
@@ -131,7 +134,7 @@ struct Stage {
 
 impl Stage {
     fn build(programs: &Programs, sole_user: bool) -> Result<Self, Box<dyn Error>> {
-        println!("building the network: a switch, two nodes, two back ends, a client");
+        say("building the network: a switch, two nodes, two back ends, a client");
         isolate::furnish(programs.scratch)?;
         let Network {
             nodes: [first, second],
@@ -160,7 +163,7 @@ impl Stage {
     /// Starts the nodes and waits until each carries its address.
     async fn raise_curtain(&mut self, ended: &mut Signal) -> Result<(), Box<dyn Error>> {
         for node in &mut self.nodes {
-            println!("starting node {}", node.machine.name);
+            say(format!("starting node {}", node.machine.name));
             node.start()?;
         }
         let deadline = Instant::now() + START;
@@ -176,13 +179,16 @@ impl Stage {
                 let node = self.nodes[index].machine.name;
                 if !up[index] && self.statuses[index].is_some() {
                     up[index] = true;
-                    println!("node {node} is up");
+                    say(format!("node {node} is up"));
                 }
                 let gateway = GATEWAYS[index];
                 let is_home = self.ownerships[index].owners == [gateway.preferred];
                 if !carried[index] && is_home {
                     carried[index] = true;
-                    println!("node {node} carries {} ({})", gateway.address, gateway.name);
+                    say(format!(
+                        "node {node} carries {} ({})",
+                        gateway.address, gateway.name
+                    ));
                 }
             }
             if Instant::now() > deadline {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use tokio::sync::mpsc;
 
 use crate::keys::{self, HELP, Keys, Pressed};
+use crate::say;
 use crate::view::View;
 
 /// The terminal.
@@ -23,7 +24,7 @@ impl Terminal {
     pub(crate) fn new(headless: bool) -> io::Result<Self> {
         let typed = if headless { None } else { keys::listen()? };
         if typed.is_some() {
-            println!("{HELP}");
+            say(HELP);
         }
         Ok(Self {
             keys: Keys::default(),
@@ -48,7 +49,7 @@ impl Terminal {
         let pressed = self.keys.handle_key(key)?;
         match pressed {
             Pressed::Help => {
-                println!("\r\x1b[K{HELP}");
+                say(format!("\r\x1b[K{HELP}"));
                 None
             }
             Pressed::Toggle(index) => keys::toggle(index, *listening.get(index)?).map(Pressed::Act),

@@ -47,6 +47,7 @@ impl Demo {
             said.push(line);
             found
         });
+        // From here on nobody reads its output, as behind `| head`; it goes on all the same.
         let address = address.unwrap_or_else(|| panic!("no page was offered: {said:#?}"));
         let children = format!("/proc/{0}/task/{0}/children", outside.id());
         let inside = fs::read_to_string(children).expect("the outside has a task");
