@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Node {
     host: Host,
+    program: PathBuf,
     running: Option<Running>,
 }
 
@@ -41,6 +42,7 @@ impl Node {
     pub fn prepare(host: &Host, configuration: &str) -> Self {
         let node = Self {
             host: host.clone(),
+            program: program(),
             running: None,
         };
         node.write_configuration(configuration);
@@ -60,8 +62,13 @@ impl Node {
         self.running = Some(self.host.inside(|| Running::start(command, &log)));
     }
 
+    /// Lets it be run from `folder`, where copies of the programs lie.
+    pub fn install_in(&mut self, folder: &Path) {
+        self.program = folder.join("evenkeel");
+    }
+
     fn run_command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command
             .arg("run")
             .arg("--config")
@@ -101,14 +108,14 @@ impl Node {
 
     /// Runs a command that acts on the running node: `reload`, `status` ...
     pub fn control(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command.args(arguments).arg("--run-dir").arg(self.run_dir());
         self.output(command)
     }
 
     /// Runs `evenkeel check` on its configuration.
     pub fn check(&self) -> Output {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command
             .arg("check")
             .arg("--config")
@@ -116,6 +123,14 @@ impl Node {
             .args(["--node", self.host.name()])
             .arg("--run-dir")
             .arg(self.run_dir());
+        self.output(command)
+    }
+
+    /// Runs `evenkeel run --daemon`, which returns while the node goes on, and ends with nobody here as
+    /// its parent.
+    pub fn run_in_background(&self) -> Output {
+        let mut command = self.run_command();
+        command.arg("--daemon");
         self.output(command)
     }
 

@@ -20,6 +20,8 @@ pub enum Signal {
     Hup,
     /// Open log files anew.
     Usr1,
+    /// Run the programs that are installed now.
+    Usr2,
     /// Stop running, as a machine that hangs.
     Stop,
     /// Run on.
@@ -34,6 +36,7 @@ impl Signal {
             Self::Int => "-INT",
             Self::Hup => "-HUP",
             Self::Usr1 => "-USR1",
+            Self::Usr2 => "-USR2",
             Self::Stop => "-STOP",
             Self::Cont => "-CONT",
         }
