@@ -103,7 +103,8 @@ impl<K: Copy + Ord> Heartbeat<K> {
             return;
         }
         if let Some(heard) = self.heard.get_mut(&child) {
-            *heard = (*heard).max(now);
+            // The first answer also ends whatever longer time the start was given.
+            *heard = now;
         }
     }
 
@@ -244,11 +245,22 @@ mod tests {
                     Watch(2_000, 2),
                     Forget(1),
                     Tick(0, Some(1), &[]),
-                    Pong(10, 2, 1),
                     Tick(200, Some(2), &[]),
                     Tick(400, Some(3), &[]),
                     Tick(600, Some(4), &[]),
                     Tick(800, Some(5), &[]),
+                ],
+            ),
+            (
+                "which ends with its first answer",
+                &[
+                    Watch(2_000, 2),
+                    Forget(1),
+                    Tick(0, Some(1), &[]),
+                    Pong(10, 2, 1),
+                    Tick(200, Some(2), &[]),
+                    Tick(400, Some(3), &[]),
+                    Tick(510, Some(4), &[(2, 500)]),
                 ],
             ),
             (
