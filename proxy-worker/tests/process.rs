@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -251,6 +251,31 @@ async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
             "{line}"
         );
     }
+}
+
+#[tokio::test]
+async fn client_that_leaves_a_thinking_server_is_499_at_once() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
+    snapshot.listeners[0].access_log = Some(0);
+    snapshot.log_files = vec!["access.log".into()];
+    let (log, log_end) = std::io::pipe().unwrap();
+    worker
+        .configure(1, &snapshot, &[socket, log_end.into()])
+        .await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(GET.as_bytes()).await.unwrap();
+    let (mut connection, _) = server.accept().await.unwrap();
+    hear(&mut connection, "\r\n\r\n").await;
+    drop(client);
+    assert_eq!(hear(&mut connection, "").await, "");
+    let line = tokio::task::spawn_blocking(|| std::io::BufReader::new(log).lines().next());
+    let line = line.await.unwrap().unwrap().unwrap();
+    assert!(line.contains("\" 499 0 "), "{line}");
+    assert_eq!(worker.counters.sum(Counter::Active.index()), 0);
+    assert_eq!(worker.counters.sum(Counter::Writing.index()), 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! The client's side of a session.
 
 use std::net::IpAddr;
+use std::task::{Context, Poll};
 
 use crate::io::Io;
 use crate::plan::ListenerId;
 use crate::port::Port;
+
+/// Octets of further requests that are read while one is being answered.
+const AHEAD: usize = 16 * 1024;
 
 /// The client.
 #[derive(Debug)]
@@ -27,5 +31,27 @@ impl<C: Io> Client<C> {
             inbox: Vec::new(),
             requests: 0,
         }
+    }
+
+    /// Whether the client has left while it is being served. A client that only closes its side
+    /// counts as gone, as in nginx: nobody can tell the two apart.
+    ///
+    /// What it sends meanwhile belongs to its next requests and is kept. With [`AHEAD`] octets kept
+    /// nothing more is read; that it left is then seen when something is sent to it.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> bool {
+        while self.inbox.len() < AHEAD {
+            let left = AHEAD.saturating_sub(self.inbox.len());
+            let room = room.get_mut(..left).unwrap_or_default();
+            // Past the port: octets of another request do not give this one more time.
+            match self.port.io.poll_read(cx, room) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    let octets = room.get(..count).unwrap_or_default();
+                    self.inbox.extend_from_slice(octets);
+                }
+                Poll::Ready(_) => return true,
+            }
+        }
+        false
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct BackEnds {
     scripts: Rc<Vec<Script>>,
     /// Who was connected to.
     pub(super) dialled: Rc<RefCell<Vec<SocketAddr>>>,
+    /// Connections that the back ends have not seen the end of.
+    pub(super) open: Rc<Cell<usize>>,
     /// What was received, by connection.
     pub(super) received: Rc<RefCell<Vec<String>>>,
     /// Octets that a flood has got rid of.
@@ -116,9 +118,11 @@ impl Dial for BackEnds {
                 _ => {}
             }
             let (ours, theirs) = duplex(PIPE);
+            back_ends.open.set(back_ends.open.get() + 1);
             tokio::task::spawn_local(async move {
                 // A back end whose peer went away is done.
                 drop(back_ends.play(theirs, number, script).await);
+                back_ends.open.set(back_ends.open.get() - 1);
             });
             Ok(Pair(ours))
         })
@@ -216,6 +220,7 @@ impl Lab {
         let back_ends = BackEnds {
             scripts: Rc::new(scripts.into()),
             dialled: Rc::default(),
+            open: Rc::default(),
             received: Rc::default(),
             flooded: Rc::default(),
         };

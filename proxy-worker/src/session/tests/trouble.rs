@@ -261,6 +261,34 @@ async fn answer_before_the_body_is_passed_on_and_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn client_that_leaves_while_the_server_thinks_is_seen_at_once() {
+    let begun = "HTTP/1.1 200 OK\r\n\r\nfirst event";
+    let cases = [
+        ("connecting", Script::Ignore),
+        ("silent", replies(&[("", Then::Stay)])),
+        ("between events", replies(&[(begun, Then::Stay)])),
+    ];
+    for (name, script) in cases {
+        run(async {
+            let lab = Lab::new([script]);
+            let mut client = lab.connect();
+            // A pipelined request is no sign of life.
+            client.send(&GET.repeat(2)).await;
+            client.hear().await;
+            assert_eq!(lab.worker.open(), 1, "{name}");
+            drop(client);
+            let instant = Duration::from_millis(1);
+            tokio::time::sleep(instant).await;
+            assert_eq!(lab.worker.open(), 0, "{name}");
+            assert_eq!(lab.back_ends.open.get(), 0, "{name}");
+            let traffic = lab.worker.counters.traffic();
+            assert_eq!((traffic.active, traffic.writing), (0, 0), "{name}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn client_that_leaves_in_its_body_costs_the_server_connection_only() {
     run(async {
         let lab = Lab::new([Script::After(1000, (OK, Then::Stay))]);
