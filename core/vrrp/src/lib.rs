@@ -10,6 +10,7 @@ mod announce;
 mod checks;
 mod checksum;
 mod event;
+pub mod forecast;
 mod packet;
 mod priority;
 mod router;

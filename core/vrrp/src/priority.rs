@@ -1,6 +1,6 @@
 //! From the configured priority to the effective one, as keepalived reckons it.
 
-use crate::spec::{Spec, Track};
+use crate::spec::Track;
 use crate::units::Priority;
 
 /// The last word on a track.
@@ -66,20 +66,22 @@ impl Tracks {
 ///
 /// A node whose proxy does not serve has the least priority, owner or not: it is worth more than
 /// nobody and less than anybody.
-pub(crate) fn effective(spec: &Spec, tracks: &Tracks, proxy_well: bool) -> Priority {
+pub(crate) fn effective(base: Priority, tracks: &Tracks, proxy_well: bool) -> Priority {
     if !proxy_well {
-        Priority::LEAST
-    } else if spec.priority == Priority::OWNER {
-        Priority::OWNER
-    } else {
-        let bounds = (
-            i32::from(Priority::LEAST.get()),
-            i32::from(Priority::GREATEST.get()),
-        );
-        let sum = (i32::from(spec.priority.get()) + tracks.sum()).clamp(bounds.0, bounds.1);
-        u8::try_from(sum)
-            .ok()
-            .and_then(Priority::new)
-            .unwrap_or(Priority::LEAST)
+        return Priority::LEAST;
     }
+    if base == Priority::OWNER {
+        return Priority::OWNER;
+    }
+    let least = i32::from(Priority::LEAST.get());
+    let greatest = i32::from(Priority::GREATEST.get());
+    u8::try_from(unbounded(base, tracks).clamp(least, greatest))
+        .ok()
+        .and_then(Priority::new)
+        .unwrap_or(Priority::LEAST)
+}
+
+/// The priority with all weights as a mere sum.
+pub(crate) fn unbounded(base: Priority, tracks: &Tracks) -> i32 {
+    i32::from(base.get()) + tracks.sum()
 }

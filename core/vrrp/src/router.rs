@@ -172,7 +172,7 @@ impl Router {
 
     /// The priority with everything that moves it.
     pub fn effective_priority(&self) -> Priority {
-        effective(&self.spec, &self.tracks, self.proxy_well)
+        effective(self.spec.priority, &self.tracks, self.proxy_well)
     }
 
     /// The Master that a Backup hears.

@@ -1,0 +1,190 @@
+//! What is forecast is what the state machines do: routers on a link that loses nothing, on which
+//! one thing after the other fails.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use core_vrrp::forecast::{Befallen, Contender, Failure, forecast};
+use core_vrrp::{
+    AnnouncePlan, Auth, Effect, Effects, Event, Found, GROUP, Protocol, Route, Router, Seconds,
+    Spec, State, Time, Transport, Vrid, encode,
+};
+use proptest::prelude::*;
+
+use crate::track;
+
+/// Far more than every timer.
+const SETTLED: Duration = Duration::from_secs(15);
+
+struct Link {
+    now: Time,
+    /// `None` where the node is down.
+    routers: Vec<Option<Router>>,
+    flights: VecDeque<(usize, Vec<u8>)>,
+}
+
+impl Link {
+    fn new(contenders: &[Contender]) -> Self {
+        let routers = contenders.iter().map(|it| Some(Router::new(spec(it))));
+        let mut link = Self {
+            now: Time(Duration::from_secs(1000)),
+            routers: routers.collect(),
+            flights: VecDeque::new(),
+        };
+        for (node, contender) in contenders.iter().enumerate() {
+            for track in &contender.tracks {
+                let (name, up) = (track.name.as_str(), true);
+                link.tell(node, Event::Track { name, up });
+            }
+            link.tell(node, Event::MayLead);
+        }
+        for node in 0..contenders.len() {
+            link.tell(node, Event::Start(Found::Nothing));
+        }
+        link.settle();
+        link
+    }
+
+    fn befall(&mut self, befallen: &Befallen) {
+        let node = befallen.node;
+        match &befallen.failure {
+            Failure::Track(name) => self.tell(node, Event::Track { name, up: false }),
+            Failure::Proxy => self.tell(node, Event::Proxy { well: false }),
+            Failure::Down => self.routers[node] = None,
+        }
+        self.settle();
+    }
+
+    /// Timers that run out at the same time do so before anybody hears of it: the worst case.
+    fn settle(&mut self) {
+        let end = self.now + SETTLED;
+        loop {
+            let timers = self.routers.iter().enumerate();
+            let timer = timers
+                .filter_map(|(node, router)| Some((router.as_ref()?.poll_timeout()?, node)))
+                .min();
+            match timer {
+                Some((at, node)) if at <= self.now => self.tell(node, Event::Timeout),
+                _ => match (self.flights.pop_front(), timer) {
+                    (Some((to, packet)), _) => self.tell(to, Event::of_packet(&packet)),
+                    (None, Some((at, _))) if at < end => self.now = at,
+                    _ => break,
+                },
+            }
+        }
+        self.now = end;
+    }
+
+    /// Tells a node; what it says is on its way to everybody then.
+    fn tell(&mut self, node: usize, event: Event<'_>) {
+        let count = self.routers.len();
+        let Some(router) = &mut self.routers[node] else {
+            return;
+        };
+        let mut effects = Effects::default();
+        router.handle(self.now, event, &mut effects);
+        for effect in effects.drain() {
+            if let Effect::SendAdvert(priority) = effect {
+                let route = Route {
+                    source: router.spec().source,
+                    destination: GROUP,
+                };
+                let mut packet = Vec::new();
+                encode(&router.advert(priority), route, 1, &mut packet);
+                let others = (0..count).filter(|other| *other != node);
+                self.flights
+                    .extend(others.map(|other| (other, packet.clone())));
+            }
+        }
+    }
+
+    fn owner(&self) -> Option<usize> {
+        let routers = self.routers.iter().enumerate();
+        let mut masters = routers.filter(|(_, router)| {
+            router
+                .as_ref()
+                .is_some_and(|router| router.state() == State::Master)
+        });
+        let owner = masters.next().map(|(node, _)| node);
+        assert_eq!(masters.next().map(|(node, _)| node), None, "a second owner");
+        owner
+    }
+}
+
+fn spec(contender: &Contender) -> Spec {
+    Spec {
+        vrid: Vrid::new(101).expect("in range"),
+        protocol: Protocol::V2 {
+            interval: Seconds::new(1).expect("in range"),
+            auth: Auth::None,
+        },
+        priority: contender.priority,
+        preempt: contender.preempt,
+        preempt_delay: Duration::ZERO,
+        source: contender.address,
+        transport: Transport::Multicast,
+        addresses: vec![[192, 168, 0, 105]],
+        tracks: contender.tracks.clone(),
+        lease: None,
+        announce: AnnouncePlan {
+            repeat: 1,
+            interval: Duration::ZERO,
+            delay: Duration::ZERO,
+            refresh: Duration::ZERO,
+        },
+        startup_delay: Duration::ZERO,
+        down_timer_adverts: 3,
+    }
+}
+
+/// Nodes whose priorities are near to one another and to the limits, so that weights decide. A base
+/// of 1 is left out: it cannot be told from an ill proxy's, and time decides between them.
+fn contenders() -> impl Strategy<Value = Vec<Contender>> {
+    let base = prop_oneof![98u8..=103, 250u8..=255];
+    let weights = prop::collection::vec(prop_oneof![Just(0i16), -4i16..=4], 0..=2);
+    let one = (base, weights, any::<bool>(), any::<bool>());
+    prop::collection::vec(one, 1..=3).prop_map(|given| {
+        let numbered = given.into_iter().enumerate();
+        let contender = |(index, (base, weights, preempt, track_proxy)): (
+            usize,
+            (u8, Vec<i16>, bool, bool),
+        )| {
+            let names = ["chk", "other"];
+            let tracks = names.iter().zip(weights);
+            Contender {
+                preempt,
+                track_proxy,
+                tracks: tracks.map(|(name, weight)| track(name, weight)).collect(),
+                ..crate::node(index, base, &[])
+            }
+        };
+        numbered.map(contender).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_machines_do_what_is_forecast(
+        contenders in contenders(),
+        choice in any::<prop::sample::Index>(),
+        turn in any::<prop::sample::Index>(),
+    ) {
+        let cases = forecast(&contenders).cases;
+        let case = choice.get(&cases);
+        let mut order = case.failures.clone();
+        if !order.is_empty() {
+            let by = turn.index(order.len());
+            order.rotate_left(by);
+        }
+        let mut link = Link::new(&contenders);
+        for befallen in &order {
+            link.befall(befallen);
+        }
+        prop_assert!(
+            case.owners.contains(&link.owner()),
+            "{order:?}: {:?} is not among {:?}", link.owner(), case.owners
+        );
+    }
+}
