@@ -1,7 +1,8 @@
 //! Measures what the scenarios only bound, and prints it as a table for the README.
 //!
-//! `cargo run --release -p lab --bin measure [RUNS]`, as root; the programs of the same profile must
-//! be built. Each figure is taken in RUNS (5 unless told) networks of its own, one after the other.
+//! `cargo run --release -p lab --bin measure [RUNS [WORD]]`, as root; the programs of the same profile
+//! must be built. Each figure is taken in RUNS (5 unless told) networks of its own, one after the
+//! other; with WORD, only those of scenarios whose name has it.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -22,15 +23,19 @@ fn main() -> ExitCode {
         None => 5,
         Some(Ok(runs)) if runs > 0 => runs,
         Some(_) => {
-            eprintln!("usage: measure [RUNS]");
+            eprintln!("usage: measure [RUNS [WORD]]");
             return ExitCode::from(2);
         }
     };
+    let word = std::env::args().nth(2).unwrap_or_default();
+    let chosen = SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.what.contains(&word));
     println!(
         "| on the master, at {RATE} requests a second | what | promised | median of {runs} | worst |"
     );
     println!("| --- | --- | --- | --- | --- |");
-    for scenario in SCENARIOS {
+    for scenario in chosen {
         let taken: Vec<Vec<Figure>> = (0..runs).map(|_| (scenario.measure)()).collect();
         print_rows(scenario.what, &taken);
     }
@@ -160,6 +165,7 @@ fn watch_until(end: Moment) {
 
 fn workers_harmed(harm: Signal, count: usize, promised: &'static str) -> Vec<Figure> {
     let (pair, load) = begin();
+    let arrivals = pair.watch.arrivals("proxy102");
     let mut victims = pair.first.pids_of("proxy");
     victims.truncate(count);
     let done = Moment::now();
@@ -173,7 +179,7 @@ fn workers_harmed(harm: Signal, count: usize, promised: &'static str) -> Vec<Fig
         1 => report.slowest(done - Duration::from_millis(50), end),
         _ => report.longest_silence(done, end),
     };
-    let moves = pair.watch.arrivals("proxy102");
+    let moves = pair.watch.arrivals("proxy102") - arrivals;
     vec![
         Figure {
             what: "serving again after",
