@@ -26,6 +26,9 @@ pub(crate) trait Io: Unpin + 'static {
     /// Says that nothing more will be written.
     fn shut_down(&mut self, cx: &mut Context<'_>);
 
+    /// Makes the coming close a reset, so that the peer cannot take it for a regular end.
+    fn make_close_a_reset(&mut self);
+
     /// Whether an idle stream has something to say, which can only be its end or nonsense. Costs no
     /// system call while nothing happened.
     fn is_stale(&mut self) -> bool;
@@ -118,6 +121,15 @@ impl Io for Tcp {
             Self::Fresh(stream) => drop(stream.shutdown(std::net::Shutdown::Write)),
             Self::Watched(stream) => drop(Pin::new(stream).poll_shutdown(cx)),
             Self::Broken => {}
+        }
+    }
+
+    fn make_close_a_reset(&mut self) {
+        // An error means that the connection is gone already.
+        if self.watch().is_ok()
+            && let Self::Watched(stream) = self
+        {
+            drop(stream.set_zero_linger());
         }
     }
 

@@ -24,6 +24,10 @@ use crate::worker::Worker;
 /// How often a draining worker looks whether it is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
+/// How long an orphan goes on accepting: until the vrrp-actor has handed over the addresses, for which
+/// it waits for a peer's advert, and clients have heard of it.
+const ORPHAN_SERVICE: Duration = Duration::from_secs(2);
+
 /// Listens to the supervisor.
 pub(crate) struct SupervisorLink {
     supervisor: Supervisor<Proxy>,
@@ -110,7 +114,7 @@ impl SupervisorLink {
                     .plan()
                     .map_or(Duration::ZERO, |plan| plan.drain_timeout);
                 tracing::error!("the supervisor is gone; ending");
-                self.drain(within, ctx);
+                ctx.run_later(ORPHAN_SERVICE, move |actor, ctx| actor.drain(within, ctx));
             }
         }
     }

@@ -279,6 +279,27 @@ async fn client_that_leaves_a_thinking_server_is_499_at_once() {
 }
 
 #[tokio::test]
+async fn octets_behind_the_last_request_do_not_reset_its_answer() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let snapshot = snapshot(&[(address, true)], back_end().await);
+    worker.configure(1, &snapshot, &[socket]).await;
+    let last = "Host: a\r\nConnection: close\r\n\r\n";
+    for path in ["/app/", "/server-status", "/nowhere"] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\n{last}");
+        client
+            .write_all(request.repeat(3).as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        let end = client.read_to_string(&mut answer).await;
+        assert!(end.is_ok(), "{path}: {end:?}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn access_log_that_is_opened_anew_gets_what_comes_then() {
     let worker = Worker::start().await;
     let (socket, address) = listen();

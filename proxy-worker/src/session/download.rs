@@ -38,6 +38,8 @@ pub(crate) struct Download {
     answered: bool,
     /// The final head went to the client.
     begun: bool,
+    /// The client sees the end of the response by the end of its connection only.
+    ends_by_closing: bool,
     /// The client was told that its connection stays open.
     keeps_client: bool,
     /// The server lets its connection be used again.
@@ -59,6 +61,7 @@ impl Download {
             held: Vec::new(),
             answered: false,
             begun: false,
+            ends_by_closing: false,
             keeps_client: false,
             keeps_server: false,
             slow_client: false,
@@ -75,6 +78,10 @@ impl Download {
 
     pub(super) const fn keeps_client(&self) -> bool {
         self.keeps_client
+    }
+
+    pub(super) const fn ends_by_closing(&self) -> bool {
+        self.begun && self.ends_by_closing
     }
 
     /// What the log says; 499, as in nginx, when the client left before there was a response.
@@ -125,8 +132,8 @@ impl<D: Dial> Exchange<D> {
                     let octets = room.get(..count).unwrap_or_default();
                     self.take_response(cx, client, octets, head, worker)?;
                 }
-                Poll::Ready(_) => {
-                    self.handle_server_end(worker)?;
+                Poll::Ready(end) => {
+                    self.handle_server_end(end.is_ok(), worker)?;
                     return Ok(None);
                 }
             }
@@ -135,8 +142,9 @@ impl<D: Dial> Exchange<D> {
         Ok(Some(Wait::Response))
     }
 
-    /// The server closed its connection. Comes back only when the request is sent again.
-    fn handle_server_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+    /// The server closed its connection, in good order or not. Comes back only when the request is
+    /// sent again.
+    fn handle_server_end(&mut self, in_order: bool, worker: &Worker<D>) -> Result<(), Outcome> {
         match &mut self.download.phase {
             Phase::Head if self.download.answered => {
                 self.handle_bad_server(worker);
@@ -144,8 +152,8 @@ impl<D: Dial> Exchange<D> {
             }
             Phase::Head => self.handle_early_end(worker),
             Phase::Body(body) => match body.handle_end() {
-                Ok(()) => Err(self.complete(false, worker)),
-                Err(_) => Err(Outcome::Abort),
+                Ok(()) if in_order => Err(self.complete(false, worker)),
+                _ => Err(Outcome::Abort),
             },
         }
     }
@@ -241,7 +249,12 @@ impl<D: Dial> Exchange<D> {
             };
             used += head.len;
             if !head.is_interim() {
-                self.download.keeps_client = self.keeps_client(&head, worker);
+                self.download.ends_by_closing = match head.body {
+                    BodyLength::Fixed(_) => false,
+                    BodyLength::Chunked => self.asked.version == Version::Http10,
+                    BodyLength::UntilClose => true,
+                };
+                self.download.keeps_client = self.keeps_client(worker);
                 self.download.keeps_server = head.keep_alive;
                 self.download.end.status = head.status;
                 let framing = self.framing();
@@ -268,13 +281,11 @@ impl<D: Dial> Exchange<D> {
 
     /// Whether the client's connection can stay open: nobody wants it closed, the response ends by
     /// itself, and the request has been read to its end.
-    fn keeps_client(&self, head: &ResponseHead<'_, '_>, worker: &Worker<D>) -> bool {
-        let ends_by_itself = match head.body {
-            BodyLength::Fixed(_) => true,
-            BodyLength::Chunked => self.asked.version == Version::Http11,
-            BodyLength::UntilClose => false,
-        };
-        self.asked.keep_alive && ends_by_itself && self.body.is_complete() && !worker.is_draining()
+    fn keeps_client(&self, worker: &Worker<D>) -> bool {
+        self.asked.keep_alive
+            && !self.download.ends_by_closing
+            && self.body.is_complete()
+            && !worker.is_draining()
     }
 
     const fn framing(&self) -> Framing {

@@ -186,6 +186,10 @@ impl<D: Dial> Exchange<D> {
                             deaf: false,
                         };
                     }
+                    Poll::Ready(Err(error)) if platform::shortage::is_ours(&error) => {
+                        tracing::error!("cannot connect to a server: {error}");
+                        return Err(Outcome::Answer { status: 503 });
+                    }
                     Poll::Ready(Err(error)) => {
                         let server = self.upstream.servers.get(self.server);
                         tracing::debug!(address = ?server.map(|one| one.address), "connect: {error}");
@@ -327,6 +331,11 @@ impl<D: Dial> Exchange<D> {
         } else {
             Outcome::Answer { status }
         }
+    }
+
+    /// Whether the client would take a plain close for the end of its response.
+    pub(crate) const fn ends_by_closing(&self) -> bool {
+        self.download.ends_by_closing()
     }
 
     pub(crate) fn timeout(&self, wait: Wait) -> Duration {

@@ -193,6 +193,8 @@ impl<C: Io, D: Dial> Session<C, D> {
             Outcome::Complete { keep_alive, linger } => {
                 exchange.close(&self.client, &self.worker);
                 if !keep_alive {
+                    // Pipelined octets that nobody will read would reset the connection.
+                    let linger = linger || !self.client.inbox.is_empty();
                     self.state = State::Closing { linger };
                 }
             }
@@ -202,6 +204,9 @@ impl<C: Io, D: Dial> Session<C, D> {
                 self.answer_short(status, &asked, log);
             }
             Outcome::Abort => {
+                if exchange.ends_by_closing() {
+                    self.client.port.io.make_close_a_reset();
+                }
                 exchange.close(&self.client, &self.worker);
                 self.state = State::Done;
             }

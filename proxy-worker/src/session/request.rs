@@ -31,7 +31,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         if !self.client.inbox.is_empty() && self.wait != Wait::Head {
             let held = std::mem::take(&mut self.client.inbox);
             let used = self.begin(cx, &held);
-            self.keep_rest(&held, used);
+            self.keep_rest_of(held, used);
             if used > 0 || !matches!(self.state, State::Request) {
                 return Flow::Continue;
             }
@@ -71,15 +71,36 @@ impl<C: Io, D: Dial> Session<C, D> {
             let mut held = std::mem::take(&mut self.client.inbox);
             held.extend_from_slice(octets);
             let used = self.begin(cx, &held);
-            self.keep_rest(&held, used);
+            self.keep_rest_of(held, used);
         }
     }
 
     fn keep_rest(&mut self, octets: &[u8], used: usize) {
-        if !matches!(self.state, State::Closing { .. } | State::Done) {
-            self.client
-                .inbox
-                .extend_from_slice(octets.get(used..).unwrap_or_default());
+        let rest = octets.get(used..).unwrap_or_default();
+        if self.wants_rest(rest.len()) {
+            self.client.inbox.extend_from_slice(rest);
+        }
+    }
+
+    /// As [`Self::keep_rest`], in the memory where it is: a head that comes octet by octet is not
+    /// copied again for each of them.
+    fn keep_rest_of(&mut self, mut held: Vec<u8>, used: usize) {
+        if self.wants_rest(held.len().saturating_sub(used)) {
+            held.drain(..used);
+            self.client.inbox = held;
+        }
+    }
+
+    /// Whether so many octets behind what was used are still of use. A client that sent more than we
+    /// will read must not have its last answer destroyed by a reset.
+    const fn wants_rest(&mut self, count: usize) -> bool {
+        match &mut self.state {
+            State::Closing { linger } => {
+                *linger |= count > 0;
+                false
+            }
+            State::Done => false,
+            _ => count > 0,
         }
     }
 

@@ -26,7 +26,12 @@ use crate::worker::Worker;
 pub(super) const PIPE: usize = 16 * 1024;
 
 /// A stream in memory.
+///
+/// It cannot be reset: a reset shows as octets that no regular end has.
 pub(super) struct Pair(DuplexStream);
+
+/// What a client reads where a TCP connection would be reset.
+pub(super) const RESET: &str = "[reset]";
 
 impl Io for Pair {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -47,11 +52,19 @@ impl Io for Pair {
         drop(Pin::new(&mut self.0).poll_shutdown(cx));
     }
 
+    fn make_close_a_reset(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        drop(Pin::new(&mut self.0).poll_write(&mut cx, RESET.as_bytes()));
+    }
+
     fn is_stale(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.poll_read(&mut cx, &mut [0]).is_ready()
     }
 }
+
+/// "Too many open files."
+const EMFILE: i32 = 24;
 
 /// What a back end does after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +85,8 @@ pub(super) type Reply = (&'static str, Then);
 pub(super) enum Script {
     /// Refuses it.
     Refuse,
+    /// There is no descriptor left for it.
+    Shortage,
     /// Never completes it.
     Ignore,
     /// Answers one request after another, each when its head is there.
@@ -114,6 +129,7 @@ impl Dial for BackEnds {
                 .unwrap_or(Script::Endless);
             match script {
                 Script::Refuse => return Err(io::ErrorKind::ConnectionRefused.into()),
+                Script::Shortage => return Err(io::Error::from_raw_os_error(EMFILE)),
                 Script::Ignore => std::future::pending().await,
                 _ => {}
             }
@@ -137,7 +153,7 @@ impl BackEnds {
         script: Script,
     ) -> io::Result<()> {
         match script {
-            Script::Refuse | Script::Ignore => {}
+            Script::Refuse | Script::Shortage | Script::Ignore => {}
             Script::Replies(replies) => {
                 for reply in replies {
                     self.read_until(&mut stream, number, |text| text.contains("\r\n\r\n"))

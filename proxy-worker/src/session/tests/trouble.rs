@@ -105,6 +105,20 @@ async fn server_that_failed_is_left_out_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shortage_of_our_own_is_503_and_no_fault_of_the_server() {
+    run(async {
+        let lab = Lab::with([Script::Shortage, Script::Shortage], &two_servers());
+        for _ in 0..2 {
+            let answer = lab.ask(GET).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
+        let dialled = lab.back_ends.dialled.borrow().clone();
+        assert_ne!(dialled[0], dialled[1], "a server was left out");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn server_that_does_not_answer_is_504() {
     run(async {
         let lab = Lab::new([replies(&[("", Then::Hang)])]);
@@ -149,18 +163,26 @@ async fn bad_answers_are_502() {
 async fn response_cut_short_is_never_a_clean_end() {
     let cases = [
         (
+            GET,
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
             "\r\n\r\nhi[closed]",
         ),
         (
+            GET,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
             "2\r\nhi\r\n[closed]",
         ),
+        // Where the end of the connection would be the end of the response, it is a reset.
+        (
+            "GET /app/ HTTP/1.0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+            "\r\n\r\nhi[reset][closed]",
+        ),
     ];
-    for (reply, end) in cases {
+    for (request, reply, end) in cases {
         run(async {
             let lab = Lab::new([replies(&[(reply, Then::Close)])]);
-            let answer = lab.ask(GET).await;
+            let answer = lab.ask(request).await;
             assert!(answer.ends_with(end), "{reply:?}: {answer:?}");
             assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer:?}");
         })
