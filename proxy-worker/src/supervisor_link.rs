@@ -107,14 +107,18 @@ impl SupervisorLink {
                 Ok(logs) => self.worker.replace_logs(logs),
                 Err(why) => tracing::error!("{why}"),
             },
-            Order::Stop { within } => self.drain(within, ctx),
+            Order::Stop { within } => {
+                self.stop_accepting();
+                self.drain(within, ctx);
+            }
             Order::Gone => {
                 let within = self
                     .worker
                     .plan()
                     .map_or(Duration::ZERO, |plan| plan.drain_timeout);
                 tracing::error!("the supervisor is gone; ending");
-                ctx.run_later(ORPHAN_SERVICE, move |actor, ctx| actor.drain(within, ctx));
+                self.drain(within, ctx);
+                ctx.run_later(ORPHAN_SERVICE, |actor, _| actor.stop_accepting());
             }
         }
     }
@@ -198,7 +202,15 @@ impl SupervisorLink {
         self.supervisor.committed(generation);
     }
 
-    /// Serves what is there to its end, and takes nothing more. A second order can only shorten it.
+    /// Takes nothing more than what waits already.
+    fn stop_accepting(&mut self) {
+        for (_, listener) in self.listeners.drain() {
+            listener.do_send(StopAccepting);
+        }
+    }
+
+    /// Serves what is there to its end, and ends when nothing is left and nothing more is taken. A
+    /// second order can only shorten it.
     fn drain(&mut self, within: Duration, ctx: &mut Context<Self>) {
         let end = Instant::now() + within;
         if let Some(ends_at) = &mut self.ends_at {
@@ -206,16 +218,14 @@ impl SupervisorLink {
             return;
         }
         self.ends_at = Some(end);
-        for (_, listener) in self.listeners.drain() {
-            listener.do_send(StopAccepting);
-        }
         self.worker.drain();
         ctx.run_interval(DRAIN_LOOK, |actor, _| actor.end_if_drained());
     }
 
     fn end_if_drained(&self) {
         let open = self.worker.open();
-        if open > 0 && self.ends_at.is_none_or(|end| Instant::now() < end) {
+        let busy = open > 0 || !self.listeners.is_empty();
+        if busy && self.ends_at.is_none_or(|end| Instant::now() < end) {
             return;
         }
         self.worker.close_logs();
