@@ -18,7 +18,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("link", &["ipc", "platform"]),
     (
         "evenkeel",
-        &["core-health", "ipc", "link", "platform", "settings"],
+        &[
+            "core-health",
+            "core-vrrp",
+            "ipc",
+            "link",
+            "platform",
+            "settings",
+        ],
     ),
     ("evenkeel-vrrp", &["core-vrrp", "ipc", "link", "platform"]),
     (

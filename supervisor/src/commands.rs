@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod demo;
 mod events;
+mod failover;
 mod run;
 mod status;
 

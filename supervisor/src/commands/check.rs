@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use platform::interfaces::Interfaces;
 use settings::{LogTarget, Report, Settings};
 
-use super::{FAILED, source};
+use super::{FAILED, failover, source};
 use crate::cli::{ConfigArgs, RunDir};
 use crate::control::client::ask;
 use crate::control::{Answer, Request};
 use crate::holdings;
 
-/// Prints what is wrong, and ends with 1 if it cannot be used.
+/// Prints what is wrong and who will own which address when, and ends with 1 if it cannot be used.
 pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
     let source = source(arguments);
     let settings = match settings::load(&source) {
@@ -33,6 +33,7 @@ pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
     if report.has_errors() {
         return ExitCode::from(FAILED);
     }
+    print!("{}", failover::tables(&source, &settings));
     println!(
         "{}: the configuration can be used on node {}",
         source.file.display(),
