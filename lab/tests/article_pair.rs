@@ -33,16 +33,19 @@ fn status(from: &Host, arguments: &[&str]) -> String {
 
 /// `Mon Dec 14 16:27:10 UTC 2015 proxy101 INSTANCE YN_API_GATEWAY MASTER 202`, as `date` writes the
 /// time.
-fn assert_status_line(text: &str, node: &str, state: &str) {
+fn assert_status_line(client: &Host, url: &str, node: &str, state: &str) {
     let line = Regex::new(&format!(
         r"^([A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ 0-9][0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}} [A-Z+-][A-Z0-9]* [0-9]{{4}}) {node} INSTANCE YN_API_GATEWAY {state}\n$"
     ))
     .expect("a regular expression");
-    let found = line.captures(text);
-    let time = &found.unwrap_or_else(|| panic!("{text:?} is not the line of {node} {state}"))[1];
+    // The workers are told of a change of state a moment after the address has moved.
+    let wanted = format!("{url} to say {node} {state}");
+    let time = wait_until(&wanted, Duration::from_secs(10), || {
+        Some(line.captures(&curl(client, url))?[1].to_owned())
+    });
     // `date` reads what it writes itself.
     assert!(
-        lab::succeeds(&["date", "--date", time]),
+        lab::succeeds(&["date", "--date", &time]),
         "{time:?} is no date"
     );
 }
@@ -69,21 +72,9 @@ fn the_address_answers_and_pages_show_who_owns_it() {
     assert_eq!(proxied.header("x-forwarded-proto"), Some("http"));
 
     // The article's three curls.
-    assert_status_line(
-        &curl(client, "http://192.168.0.101/"),
-        "proxy101",
-        "MASTER 202",
-    );
-    assert_status_line(
-        &curl(client, "http://192.168.0.102/"),
-        "proxy102",
-        "BACKUP 201",
-    );
-    assert_status_line(
-        &curl(client, &format!("http://{VIP}/")),
-        "proxy101",
-        "MASTER 202",
-    );
+    assert_status_line(client, "http://192.168.0.101/", "proxy101", "MASTER 202");
+    assert_status_line(client, "http://192.168.0.102/", "proxy102", "BACKUP 201");
+    assert_status_line(client, &format!("http://{VIP}/"), "proxy101", "MASTER 202");
 
     // `ip addr` shows the address on exactly one node.
     assert!(pair.lan.host("proxy101").owns(VIP));

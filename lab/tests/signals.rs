@@ -152,7 +152,10 @@ fn int_hands_over_too() {
     );
     assert!(pair.first.wait_for_end().success());
     pair.watch.wait_for_loss("proxy101", LONG);
-    assert_eq!(pair.watch.longest_absence(asked), Duration::ZERO);
+    // None at all, but for the order in which two watchers write down what they see. An address that
+    // is removed before the peer has taken it is away for the peer's skew time, 200 ms.
+    let absence = pair.watch.longest_absence(asked);
+    assert!(absence < Duration::from_millis(100), "{absence:?}");
 }
 
 #[test]

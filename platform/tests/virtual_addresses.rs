@@ -33,6 +33,11 @@ fn link() -> Link {
     let b = Namespace::new().expect("a namespace");
     bridge.connect("a", &a, "em1", A, 24).expect("a cable");
     bridge.connect("b", &b, "em1", B, 24).expect("a cable");
+    for node in [&a, &b] {
+        // Until the kernel has noticed the carrier, an interface swallows what is sent.
+        let is_up = || eventually("a carrier", || interface("em1").is_up);
+        node.run(is_up).expect("the namespace");
+    }
     Link {
         a,
         b,
