@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -63,11 +63,16 @@ pub fn background() -> io::Result<Side> {
         std::process::exit(0);
     }
     std::env::set_current_dir("/")?;
-    umask(Mode::from_bits_truncate(0o027));
     let null = null()?;
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
     Ok(Side::Background(Ready { pipe: write.into() }))
+}
+
+/// Lets nobody but the owner write what this process and its scripts make, whatever the caller's
+/// umask was. Who may read a file, each of ours says itself.
+pub fn restrict_umask() {
+    umask(Mode::from_bits_truncate(0o022));
 }
 
 /// Where what nobody reads is written.
@@ -116,20 +121,11 @@ impl PidFile {
     /// # Errors
     /// [`PidFileError::Running`] when another living process has it.
     pub fn take(path: &Path) -> Result<Self, PidFileError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-            .open(path)?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((mut file, _)) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid)?;
-                return Err(PidFileError::Running(pid.trim().to_owned()));
+        let mut lock = loop {
+            let lock = lock_pid_file(path)?;
+            // Its last holder may have removed it between our open and our lock: then it is nobody's.
+            if is_named(&lock, path)? {
+                break lock;
             }
         };
         lock.set_len(0)?;
@@ -162,22 +158,35 @@ impl PidFile {
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
         self.lock.as_fd().try_clone_to_owned()
     }
+}
 
-    /// The process that holds the pid file at `path`; `None` when there is none.
-    ///
-    /// # Errors
-    /// Those of open(2), except that a missing file is nobody.
-    pub fn holder(path: &Path) -> io::Result<Option<u32>> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
-        let mut pid = String::new();
-        Read::by_ref(&mut file).take(32).read_to_string(&mut pid)?;
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_) => Ok(None),
-            Err(_) => Ok(pid.trim().parse().ok()),
+fn lock_pid_file(path: &Path) -> Result<Flock<File>, PidFileError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
+        nix::Error::EWOULDBLOCK => {
+            let mut pid = String::new();
+            // Without its number it is running all the same.
+            let _ = file.take(32).read_to_string(&mut pid);
+            PidFileError::Running(pid.trim().to_owned())
         }
+        other => PidFileError::Io(other.into()),
+    })
+}
+
+/// Whether `file` is what lies at `path` now.
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -201,24 +210,45 @@ pub fn syslog_stream() -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Opens a log file for appending, making its folder when it is missing; both belong to the given
-/// user, who may be told to open it again.
+/// Opens a log file for appending, making it and its folder when they are missing. The file belongs
+/// to the given user, the folder stays ours: a process without privileges must not be able to put
+/// something else in the place of a file that is opened again with them.
 ///
 /// # Errors
-/// Those of mkdir(2), open(2) and chown(2).
+/// Those of mkdir(2), open(2) and chown(2); `InvalidInput` for what is no plain file of one name.
 pub fn open_log(path: &Path, owner: crate::privilege::Identity) -> io::Result<OwnedFd> {
     if let Some(folder) = path.parent()
         && !folder.exists()
     {
-        std::fs::create_dir_all(folder)?;
-        std::os::unix::fs::chown(folder, Some(owner.uid), Some(owner.gid))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(folder)?;
+        std::os::unix::fs::chown(folder, None, Some(owner.gid))?;
     }
-    let file = OpenOptions::new()
+    // Without O_NONBLOCK a pipe that nobody reads would hold us up for ever.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let opened = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o640)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits())
-        .open(path)?;
+        .custom_flags(flags.bits())
+        .open(path);
+    let irregular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    let file = match opened {
+        Err(error) if error.raw_os_error() == Some(nix::Error::ENXIO as i32) => {
+            return Err(irregular());
+        }
+        opened => opened?,
+    };
+    let entry = file.metadata()?;
+    if !entry.is_file() {
+        return Err(irregular());
+    }
+    if entry.nlink() != 1 {
+        let message = "it has another name (a hard link), and would be given away under that too";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
     std::os::unix::fs::fchown(file.as_fd(), Some(owner.uid), Some(owner.gid))?;
     Ok(file.into())
 }
@@ -230,10 +260,8 @@ mod tests {
     #[test]
     fn a_pid_file_is_taken_once() {
         let path = std::env::temp_dir().join(format!("evenkeel-pid-{}", std::process::id()));
-        assert_eq!(PidFile::holder(&path).unwrap(), None);
         let held = PidFile::take(&path).unwrap();
         let own = std::process::id();
-        assert_eq!(PidFile::holder(&path).unwrap(), Some(own));
         let Err(PidFileError::Running(pid)) = PidFile::take(&path) else {
             panic!("taken twice")
         };
@@ -246,7 +274,47 @@ mod tests {
     fn a_pid_file_of_the_dead_is_free() {
         let path = std::env::temp_dir().join(format!("evenkeel-stale-{}", std::process::id()));
         std::fs::write(&path, "1\n").unwrap();
-        assert_eq!(PidFile::holder(&path).unwrap(), None);
-        assert!(PidFile::take(&path).is_ok());
+        let held = PidFile::take(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{}\n", std::process::id()));
+        drop(held);
+    }
+
+    #[test]
+    fn a_pid_file_that_was_removed_meanwhile_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let lock = lock_pid_file(&path).unwrap();
+        assert!(is_named(&lock, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_named(&lock, &path).unwrap());
+        std::fs::write(&path, "another").unwrap();
+        assert!(!is_named(&lock, &path).unwrap());
+    }
+
+    #[test]
+    fn a_log_is_a_plain_file_of_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let owner = crate::privilege::Identity {
+            uid: nix::unistd::Uid::effective().as_raw(),
+            gid: nix::unistd::Gid::effective().as_raw(),
+        };
+        std::fs::write(place("plain"), "before\n").unwrap();
+        let mut log = File::from(open_log(&place("plain"), owner).unwrap());
+        log.write_all(b"after\n").unwrap();
+        assert_eq!(
+            std::fs::read_to_string(place("plain")).unwrap(),
+            "before\nafter\n"
+        );
+
+        std::os::unix::fs::symlink(place("plain"), place("link")).unwrap();
+        nix::unistd::mkfifo(&place("pipe"), Mode::S_IRWXU).unwrap();
+        std::fs::write(place("two"), "").unwrap();
+        std::fs::hard_link(place("two"), place("names")).unwrap();
+        std::fs::create_dir(place("folder")).unwrap();
+        for name in ["link", "pipe", "names", "folder"] {
+            assert!(open_log(&place(name), owner).is_err(), "{name}");
+        }
     }
 }
