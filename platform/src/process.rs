@@ -8,10 +8,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 pub use nix::sys::signal::Signal;
-use nix::sys::signal::killpg;
+use nix::sys::signal::{SigSet, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use crate::privilege::Identity;
@@ -143,7 +146,7 @@ pub fn script<S: AsRef<OsStr>>(argv: &[S], identity: Option<Identity>) -> Option
 /// `NotFound` when it is gone.
 pub fn kill_group(pid: u32, signal: Signal) -> io::Result<()> {
     let group = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
-    killpg(nix::unistd::Pid::from_raw(group), signal).map_err(|error| match error {
+    killpg(Pid::from_raw(group), signal).map_err(|error| match error {
         nix::Error::ESRCH => io::ErrorKind::NotFound.into(),
         other => other.into(),
     })
@@ -177,7 +180,8 @@ pub fn executable(path: &Path) -> io::Result<()> {
     Ok(nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)?)
 }
 
-/// Becomes another program: the same process, with `descriptors` kept open at their numbers.
+/// Becomes another program: the same process, with `descriptors` kept open at their numbers. The
+/// operator's signals wait until the program releases them ([`release_signals`]).
 /// Returns only when that failed, with the reason; the descriptors are as before then.
 pub fn become_program(
     program: &Path,
@@ -194,11 +198,24 @@ pub fn become_program(
         return error.into();
     }
     let mut command = std::process::Command::new(program);
-    let error = command.args(arguments).env(variable.0, variable.1).exec();
+    command.args(arguments).env(variable.0, variable.1);
+    let error = exec_holding_signals(&mut command);
     match inheritable(FdFlag::FD_CLOEXEC) {
         Ok(()) => error,
         Err(error) => error.into(),
     }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the standard library empties the signal mask before it executes"
+)]
+fn exec_holding_signals(command: &mut std::process::Command) -> io::Error {
+    // SAFETY: sigprocmask is async-signal-safe, and nothing is allocated.
+    unsafe {
+        command.pre_exec(hold_signals);
+    }
+    command.exec()
 }
 
 /// Takes over a descriptor that the program before this one in the same process has left open.
@@ -221,13 +238,97 @@ pub fn inherited_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     Ok(descriptor)
 }
 
+/// Closes what the caller has left open besides the standard streams: it would be held open, and
+/// reach every program that is started. To be called before other threads exist, once everything that
+/// was meant to be inherited is taken over.
+///
+/// # Errors
+/// When /proc is not there.
+#[expect(
+    unsafe_code,
+    reason = "an inherited descriptor is known by its number alone"
+)]
+pub fn close_foreign() -> io::Result<()> {
+    let numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // SAFETY: borrowed for the one question; the directory's own is closed again, which is an
+        // error.
+        let flags = fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_GETFD);
+        if flags.is_ok_and(|flags| !FdFlag::from_bits_retain(flags).contains(FdFlag::FD_CLOEXEC)) {
+            // SAFETY: it is open, and nobody in this process owns it: everything that this program
+            // opens or takes over is close-on-exec.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
+    Ok(())
+}
+
+/// Between two looks at children that are to be reaped.
+const REAP_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Waits on a thread for the end of children that the program before this one has started, so that
-/// none of them stays as a zombie.
-pub fn reap(pids: Vec<u32>) {
+/// none of them stays as a zombie. Those that have not ended `within` are killed: nobody else watches
+/// them any more.
+pub fn reap(pids: Vec<u32>, within: Duration) {
+    let mut left: Vec<Pid> = pids
+        .into_iter()
+        .filter_map(|pid| i32::try_from(pid).ok())
+        .map(Pid::from_raw)
+        .collect();
+    if left.is_empty() {
+        return;
+    }
     std::thread::spawn(move || {
-        for pid in pids.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
-            // One that is not ours, or was waited for already, is no zombie of ours.
-            let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+        let deadline = std::time::Instant::now() + within;
+        loop {
+            // One that is not ours, or was waited for already, is an error, and no zombie of ours.
+            left.retain(|pid| {
+                waitpid(*pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
+            });
+            if left.is_empty() {
+                return;
+            }
+            if std::time::Instant::now() >= deadline {
+                for pid in &left {
+                    // It has just ended then.
+                    let _ = kill(*pid, Signal::SIGKILL);
+                }
+            }
+            std::thread::sleep(REAP_INTERVAL);
         }
     });
+}
+
+/// The signals by which an operator speaks to the supervisor.
+fn operator_signals() -> SigSet {
+    [
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Lets the operator's signals wait until [`release_signals`]: before there is a handler, each of
+/// them would end the process, a rotation of logs as well as a stop. To be called before other
+/// threads exist. Programs that are started meanwhile are not affected.
+///
+/// # Errors
+/// Those of sigprocmask(2).
+pub fn hold_signals() -> io::Result<()> {
+    Ok(operator_signals().thread_block()?)
+}
+
+/// Delivers what waits, and what comes, to the handlers that are there now.
+///
+/// # Errors
+/// Those of sigprocmask(2).
+pub fn release_signals() -> io::Result<()> {
+    Ok(operator_signals().thread_unblock()?)
 }

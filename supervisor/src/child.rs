@@ -446,6 +446,19 @@ impl<C: Reporting> Handler<Step> for Child<C> {
     }
 }
 
+/// The configuration in force with descriptors of its own, for the next process.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Renew(pub(crate) Arc<Load>);
+
+impl<C: Reporting> Handler<Renew> for Child<C> {
+    type Result = ();
+
+    fn handle(&mut self, renew: Renew, _: &mut Context<Self>) {
+        self.load = renew.0;
+    }
+}
+
 /// Passes on what only this role is told.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
@@ -497,14 +510,14 @@ impl<C: Reporting> Handler<Stop> for Child<C> {
         );
         match &mut self.state {
             State::Running { told_to_stop, .. } => *told_to_stop = true,
-            State::Pausing => {
+            // Said again by one that an upgrade has ended before it was given up.
+            State::Pausing | State::Stopped => {
                 self.state = State::Stopped;
                 self.report(News::Ended {
                     how: "was not running".into(),
                     told: true,
                 });
             }
-            State::Stopped => {}
         }
     }
 }

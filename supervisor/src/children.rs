@@ -13,7 +13,7 @@ use platform::process::Image;
 use settings::Settings;
 
 use crate::child::{
-    Child, ChildId, Common, Kill, Load, LogReopened, Ping, Report, Step, Stop, Tell,
+    Child, ChildId, Common, Kill, Load, LogReopened, Ping, Renew, Report, Step, Stop, Tell,
 };
 use crate::holdings::{Additions, Holdings};
 use crate::legacy::Knowledge;
@@ -194,6 +194,15 @@ impl Children {
         self.admin.do_send(step(&loads.admin.0, &loads.admin.1));
         for (proxy, (now, fresh)) in self.proxies.iter().zip(&loads.proxies) {
             proxy.do_send(step(now, fresh));
+        }
+    }
+
+    /// Gives those who write logs what a new process of theirs is to start with; the running ones are
+    /// told by themselves.
+    pub(crate) fn renew(&self, loads: &Loads) {
+        self.notify.do_send(Renew(Arc::clone(&loads.notify)));
+        for (proxy, (_, fresh)) in self.proxies.iter().zip(&loads.proxies) {
+            proxy.do_send(Renew(Arc::clone(fresh)));
         }
     }
 

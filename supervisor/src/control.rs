@@ -22,7 +22,7 @@ const REQUEST_MAX: u64 = 4096;
 /// Connections that are served at the same time; more wait in the socket's queue.
 const CONNECTIONS_MAX: usize = 16;
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to say what it wants, and to read what is answered.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What may be asked.
@@ -182,15 +182,20 @@ async fn serve(mut stream: UnixStream, supervisor: &Recipient<Asked>) -> io::Res
 async fn say(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
-    stream.write_all(&line).await
+    // A client that asks and does not read must not keep its place for ever.
+    tokio::time::timeout(PATIENCE, stream.write_all(&line)).await?
 }
 
 /// The client's side.
 pub(crate) mod client {
     use std::io::{BufRead, BufReader, Read, Write};
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use super::{Answer, Path, Request, io};
+
+    /// How long an answer may take: a reload's two steps have 5 s each.
+    const ANSWER_MAX: Duration = Duration::from_secs(20);
 
     /// Why there is no answer.
     #[derive(Debug, thiserror::Error)]
@@ -236,10 +241,14 @@ pub(crate) mod client {
         })?;
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
+        // An instance that hangs must not make whoever asks for its state hang as well.
+        stream.set_read_timeout(Some(ANSWER_MAX))?;
         stream.write_all(&line)?;
         let mut stream = BufReader::new(stream);
         let mut answer = String::new();
         stream.read_line(&mut answer)?;
+        // The end of an instance that stops may be waited for as long as it takes.
+        stream.get_ref().set_read_timeout(None)?;
         Ok(Asked {
             answer: serde_json::from_str(&answer)?,
             stream,

@@ -12,7 +12,7 @@ use ipc::codec;
 use ipc::vrrp::Succession;
 use platform::counters::SharedCounters;
 use platform::privilege::Identity;
-use platform::{daemon, listen, memfd};
+use platform::{daemon, folders, listen, memfd};
 use settings::{Position, Report, Settings};
 
 use crate::child::Load;
@@ -101,7 +101,7 @@ impl Holdings {
         } else {
             left.admin
         };
-        let journal = open_journal(&places.journal, identity).map_err(|error| {
+        let journal = folders::state(&places.journal, identity).map_err(|error| {
             report.push(
                 &file(&places.journal),
                 format!("cannot use the state directory: {error}"),
@@ -446,14 +446,6 @@ fn open_admin(
         }
     }
     sockets
-}
-
-fn open_journal(folder: &Path, identity: Identity) -> io::Result<OwnedFd> {
-    use std::os::unix::fs::{DirBuilderExt, chown};
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o750).create(folder)?;
-    chown(folder, Some(identity.uid), Some(identity.gid))?;
-    Ok(std::fs::File::open(folder)?.into())
 }
 
 fn open_logs<P: AsRef<Path>>(paths: &[P], identity: Identity, report: &mut Report) -> Vec<OwnedFd> {

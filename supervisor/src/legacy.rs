@@ -6,10 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use ipc::codec;
+use ipc::event::Event;
+use platform::memfd;
 use platform::process::inherited_descriptor;
 use serde::{Deserialize, Serialize};
 
-/// The environment variable that carries it.
+/// The environment variable with the number of the memfd that holds it: the environment itself has
+/// room for 128 KiB.
 pub(crate) const VARIABLE: &str = "EVENKEEL_LEGACY";
 
 /// What is left, as it travels: descriptors by their numbers.
@@ -25,10 +29,20 @@ pub(crate) struct Testament {
     pub(crate) pid_file: RawFd,
     /// The workers' counters.
     pub(crate) counters: RawFd,
-    /// Workers that still end their connections.
+    /// Workers that still end their connections, and scripts that run.
     pub(crate) children: Vec<u32>,
     /// What was known.
     pub(crate) knowledge: Knowledge,
+}
+
+impl Testament {
+    /// Writes it down for the next image.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub(crate) fn seal(&self) -> io::Result<OwnedFd> {
+        memfd::sealed("evenkeel-testament", &serde_json::to_vec(self)?)
+    }
 }
 
 /// What was known.
@@ -42,6 +56,8 @@ pub(crate) struct Knowledge {
     pub(crate) servers: Vec<(String, SocketAddr, bool, String)>,
     /// Track scripts and their verdicts.
     pub(crate) scripts: Vec<(String, bool)>,
+    /// What is in no journal yet.
+    pub(crate) events: Vec<Event>,
 }
 
 /// What was left, taken over.
@@ -70,10 +86,12 @@ impl Legacy {
     /// # Errors
     /// When what was left is not there.
     pub(crate) fn take() -> io::Result<Option<Self>> {
-        let Ok(text) = std::env::var(VARIABLE) else {
+        let Ok(number) = std::env::var(VARIABLE) else {
             return Ok(None);
         };
-        let testament: Testament = serde_json::from_str(&text)?;
+        let number = number.parse().map_err(io::Error::other)?;
+        let text = memfd::read_sealed(inherited_descriptor(number)?, codec::SNAPSHOT_MAX)?;
+        let testament: Testament = serde_json::from_slice(&text)?;
         let all = |numbers: Vec<RawFd>| {
             numbers
                 .into_iter()

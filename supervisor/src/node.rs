@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use ipc::event::Event;
 use ipc::proxy::Counter;
 use ipc::status::{NodeStatus, ProcessStatus, RouterStatus, ServerStatus, Traffic};
 use platform::counters::SharedCounters;
@@ -42,9 +43,16 @@ impl Node {
         }
     }
 
-    /// The vrrp-actor has said how its routers are.
-    pub(crate) fn handle_routers(&mut self, routers: Vec<RouterStatus>) {
+    /// The vrrp-actor has said how its routers are. Answers whether one of them has changed its
+    /// state or priority, which what pages show must not lag behind.
+    pub(crate) fn handle_routers(&mut self, routers: Vec<RouterStatus>) -> bool {
+        let shown = |routers: &[RouterStatus]| {
+            let shown = routers.iter().map(|router| (router.state, router.priority));
+            shown.collect::<Vec<_>>()
+        };
+        let changed = shown(&self.routers) != shown(&routers);
         self.routers = routers;
+        changed
     }
 
     /// The health-checker has decided on a server.
@@ -80,8 +88,9 @@ impl Node {
     }
 
     /// Its configuration is in force.
-    pub(crate) fn handle_in_service(&mut self, child: ChildId) {
-        self.process(child).in_service = true;
+    /// Whether it was not in service before.
+    pub(crate) fn handle_in_service(&mut self, child: ChildId) -> bool {
+        !std::mem::replace(&mut self.process(child).in_service, true)
     }
 
     /// It ended.
@@ -93,16 +102,8 @@ impl Node {
 
     /// A new configuration: verdicts on what it does not name are forgotten.
     pub(crate) fn handle_settings(&mut self, settings: &Settings) {
-        self.servers.retain(|(upstream, address), _| {
-            settings.upstreams.iter().any(|known| {
-                known.check.is_some()
-                    && known.name == *upstream
-                    && known
-                        .servers
-                        .iter()
-                        .any(|server| server.address.value() == address)
-            })
-        });
+        self.servers
+            .retain(|(upstream, address), _| is_checked(settings, upstream, *address));
         self.scripts
             .retain(|name, _| settings.scripts.iter().any(|script| script.name == *name));
     }
@@ -139,7 +140,12 @@ impl Node {
     }
 
     /// What the next image should know.
-    pub(crate) fn knowledge(&self, generation: u64, may_lead: bool) -> Knowledge {
+    pub(crate) fn knowledge(
+        &self,
+        generation: u64,
+        may_lead: bool,
+        events: Vec<Event>,
+    ) -> Knowledge {
         let servers = self.servers.iter().map(|((upstream, address), verdict)| {
             (
                 upstream.clone(),
@@ -153,6 +159,7 @@ impl Node {
             may_lead,
             servers: servers.collect(),
             scripts: self.scripts(),
+            events,
         }
     }
 
@@ -235,6 +242,18 @@ impl Node {
         }
         statuses
     }
+}
+
+/// Whether the configuration has this server, and has it checked.
+pub(crate) fn is_checked(settings: &Settings, upstream: &str, address: SocketAddr) -> bool {
+    settings.upstreams.iter().any(|known| {
+        known.check.is_some()
+            && known.name == upstream
+            && known
+                .servers
+                .iter()
+                .any(|server| *server.address.value() == address)
+    })
 }
 
 fn traffic(counters: &SharedCounters) -> Traffic {

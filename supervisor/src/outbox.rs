@@ -36,6 +36,16 @@ impl Outbox {
         }
     }
 
+    /// How many are not known to be written.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// All of them, in order.
+    pub(crate) fn waiting(&self) -> Vec<Event> {
+        self.waiting.iter().cloned().collect()
+    }
+
     /// Everything that a notifier which has just started must be told, in order.
     pub(crate) fn resend(&mut self, now_unix_ms: u64) -> Vec<Event> {
         if self.lost > 0 {
@@ -48,7 +58,7 @@ impl Outbox {
                 },
             });
         }
-        self.waiting.iter().cloned().collect()
+        self.waiting()
     }
 }
 

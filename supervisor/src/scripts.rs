@@ -7,40 +7,66 @@ use std::time::Duration;
 use ipc::check::ScriptOutcome;
 use platform::privilege::Identity;
 use platform::process::{self, Signal};
+use tokio::process::Child;
 use tokio::time::timeout;
 
 /// How long a script that was asked to end may take before it is killed, as in keepalived.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a program to its end, or to its limit.
-pub(crate) async fn run(
-    command: Vec<String>,
+/// A script that was started.
+#[derive(Debug)]
+pub(crate) struct Run {
+    process: Child,
+    limit: Duration,
+}
+
+/// Starts a program that may take `limit`.
+///
+/// # Errors
+/// Why it cannot be run.
+pub(crate) fn start(
+    command: &[String],
     identity: Option<Identity>,
     limit: Duration,
-) -> ScriptOutcome {
-    let Some(mut process) = process::script(&command, identity) else {
-        return ScriptOutcome::Unrunnable("the command is empty".into());
-    };
-    process.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = match process.spawn() {
-        Ok(child) => child,
-        Err(error) => return ScriptOutcome::Unrunnable(error.to_string()),
-    };
-    let pid = child.id();
-    if let Ok(status) = timeout(limit, child.wait()).await {
-        return outcome(status);
+) -> Result<Run, ScriptOutcome> {
+    let unrunnable = |why: String| ScriptOutcome::Unrunnable(why);
+    let mut process = process::script(command, identity)
+        .ok_or_else(|| unrunnable("the command is empty".into()))?;
+    // It must not outlive a supervisor that ends.
+    process
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let process = process
+        .spawn()
+        .map_err(|error| unrunnable(error.to_string()))?;
+    Ok(Run { process, limit })
+}
+
+impl Run {
+    /// Its process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.id()
     }
-    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-        if let Some(pid) = pid
-            && let Err(error) = process::kill_group(pid, signal)
-        {
-            tracing::debug!("cannot signal {}: {error}", command.join(" "));
+
+    /// Waits for its end, or ends it at its limit.
+    pub(crate) async fn outcome(mut self) -> ScriptOutcome {
+        let pid = self.process.id();
+        if let Ok(status) = timeout(self.limit, self.process.wait()).await {
+            return outcome(status);
         }
-        if timeout(GRACE, child.wait()).await.is_ok() {
-            break;
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            if let Some(pid) = pid
+                && let Err(error) = process::kill_group(pid, signal)
+            {
+                tracing::debug!("cannot signal script process {pid}: {error}");
+            }
+            if timeout(GRACE, self.process.wait()).await.is_ok() {
+                break;
+            }
         }
+        ScriptOutcome::TimedOut
     }
-    ScriptOutcome::TimedOut
 }
 
 fn outcome(status: io::Result<ExitStatus>) -> ScriptOutcome {
@@ -59,12 +85,8 @@ mod tests {
     use super::*;
 
     async fn shell(line: &str, limit: Duration) -> ScriptOutcome {
-        run(
-            vec!["/bin/sh".into(), "-c".into(), line.into()],
-            None,
-            limit,
-        )
-        .await
+        let command = ["/bin/sh", "-c", line].map(String::from);
+        start(&command, None, limit).unwrap().outcome().await
     }
 
     #[tokio::test]
@@ -80,13 +102,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_run_is_no_success() {
-        let outcome = run(
-            vec!["/does/not/exist".into()],
-            None,
-            Duration::from_secs(60),
-        )
-        .await;
-        assert!(matches!(outcome, ScriptOutcome::Unrunnable(_)));
+        for command in [vec![], vec!["/does/not/exist".into()]] {
+            let refused = start(&command, None, Duration::from_secs(60)).unwrap_err();
+            assert!(matches!(refused, ScriptOutcome::Unrunnable(_)));
+        }
     }
 
     #[tokio::test]

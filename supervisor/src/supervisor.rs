@@ -57,6 +57,15 @@ const NOTIFIER: ChildId = ChildId {
     slot: 0,
 };
 
+/// How a start ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// Everybody is in service.
+    InService,
+    /// It was told to stop before that, and has stopped.
+    Stopped,
+}
+
 /// Everything that a supervisor starts with.
 pub(crate) struct Beginning {
     /// Where the configuration came from, and comes from again at a reload.
@@ -78,7 +87,7 @@ pub(crate) struct Beginning {
     /// What the image before this one knew, after an upgrade.
     pub(crate) knowledge: Option<Knowledge>,
     /// Told once: everybody is in service, or why not.
-    pub(crate) ready: oneshot::Sender<Result<(), String>>,
+    pub(crate) ready: oneshot::Sender<Result<Started, String>>,
 }
 
 /// The actor.
@@ -86,12 +95,15 @@ pub(crate) struct Supervisor {
     source: Source,
     settings: Settings,
     generation: u64,
+    /// The highest generation that children were ever asked to make ready for: the answer to a
+    /// change that was given up must not be taken for one to the next.
+    generation_asked: u64,
     places: Places,
     identity: Identity,
     images: Images,
     holdings: Holdings,
     slots: u16,
-    ready: Option<oneshot::Sender<Result<(), String>>>,
+    ready: Option<oneshot::Sender<Result<Started, String>>>,
     /// Set from the moment the actor runs.
     children: Option<Children>,
     heartbeat: Heartbeat<ChildId>,
@@ -102,6 +114,10 @@ pub(crate) struct Supervisor {
     status_due: Option<SpawnHandle>,
     /// Time limits of script runs, and who runs them.
     scripts: BTreeMap<String, ScriptPlan>,
+    /// The scripts that run now, and their processes.
+    scripts_running: BTreeMap<String, u32>,
+    /// Log files are to be opened again when the reload that is under way is over.
+    reopen_due: bool,
     rebirth: Rebirth,
     /// What the image before this one knew, until the children are started with it.
     knowledge: Option<Knowledge>,
@@ -132,18 +148,25 @@ impl Supervisor {
         let scripts = script_plans(&beginning.settings, beginning.identity);
         let mut node = Node::new(clock::unix_ms());
         let mut lead = Lead::default();
+        let mut outbox = Outbox::default();
         let knowledge = beginning.knowledge;
         if let Some(knowledge) = &knowledge {
             node.handle_knowledge(knowledge, clock::unix_ms());
             lead.allowed = knowledge.may_lead;
+            knowledge
+                .events
+                .iter()
+                .for_each(|event| outbox.push(event.clone()));
         }
+        let generation = knowledge
+            .as_ref()
+            .map_or(0, |knowledge| knowledge.generation)
+            + 1;
         Self {
             source: beginning.source,
             settings: beginning.settings,
-            generation: knowledge
-                .as_ref()
-                .map_or(0, |knowledge| knowledge.generation)
-                + 1,
+            generation,
+            generation_asked: generation,
             places: beginning.places,
             identity: beginning.identity,
             images: beginning.images,
@@ -155,9 +178,11 @@ impl Supervisor {
             proxy_health: ProxyHealth::new(GRACE),
             lead,
             node,
-            outbox: Outbox::default(),
+            outbox,
             status_due: None,
             scripts,
+            scripts_running: BTreeMap::new(),
+            reopen_due: false,
             rebirth: beginning.rebirth,
             knowledge,
             reload: None,
@@ -333,6 +358,11 @@ impl Supervisor {
     }
 
     fn reopen_logs(&mut self) {
+        if self.reload.is_some() {
+            // It has opened files already, which would take the place of those opened now.
+            self.reopen_due = true;
+            return;
+        }
         if let Err(report) = self.holdings.reopen_logs(&self.settings, self.identity) {
             return tracing::error!("the log files cannot be opened again:\n{report}");
         }
@@ -346,6 +376,15 @@ impl Supervisor {
         let Some(children) = &self.children else {
             return Ok(());
         };
+        // A process that is started later gets the new files as well.
+        let loads = Loads::make(
+            &self.holdings,
+            &self.settings,
+            self.generation,
+            self.slots,
+            None,
+        )?;
+        children.renew(&loads);
         let files = self.holdings.notify_files()?;
         children.tell_notify(Tell {
             message: ToNotify::LogsReopened,
@@ -398,7 +437,7 @@ impl Actor for Supervisor {
 }
 
 impl Supervisor {
-    fn tell_ready(&mut self, result: Result<(), String>) {
+    fn tell_ready(&mut self, result: Result<Started, String>) {
         if let Some(ready) = self.ready.take() {
             // Whoever waited has given up; it says so itself.
             let _ = ready.send(result);

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use platform::interfaces::Interfaces;
-use settings::{LogTarget, Report, Settings};
+use settings::{LogTarget, Position, Report, Settings};
 
 use super::{FAILED, failover, source};
+use crate::children::Images;
 use crate::cli::{ConfigArgs, RunDir};
 use crate::control::client::ask;
 use crate::control::{Answer, Request};
 use crate::holdings;
+use crate::paths;
 
 /// Prints what is wrong and who will own which address when, and ends with 1 if it cannot be used.
 pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
@@ -26,7 +28,8 @@ pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
     for warning in &settings.warnings {
         eprintln!("{warning}");
     }
-    let report = against_system(&settings, &listening(&arguments.run_dir));
+    let mut report = against_system(&settings, &listening(&arguments.run_dir));
+    check_programs(&mut report);
     if !report.is_empty() {
         eprintln!("{report}");
     }
@@ -56,6 +59,15 @@ pub(super) fn against_system(settings: &Settings, held: &BTreeSet<SocketAddr>) -
         report.warn(path.position(), message, "it will be made at the start");
     }
     report
+}
+
+/// An upgrade must not find out too late that half of it is installed.
+fn check_programs(report: &mut Report) {
+    if let Err(why) = Images::open() {
+        let folder = paths::own().unwrap_or_default();
+        let advice = "install the programs of one version together";
+        report.push(&Position::of_file(&folder), why, advice);
+    }
 }
 
 /// An interface may come later, as in keepalived: its routers are Fault until then.

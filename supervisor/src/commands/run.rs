@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use platform::daemon::{self, PidFile, Ready, Side};
 use platform::privilege::{self, Identity};
-use platform::{listen, process};
+use platform::{folders, listen, process};
 use settings::{LogTarget, Settings, Source, Workers};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -25,10 +25,13 @@ use crate::holdings::{Holdings, Left, Places};
 use crate::legacy::{Knowledge, Legacy};
 use crate::paths;
 use crate::signals::Signals;
-use crate::supervisor::{Beginning, Rebirth, Supervisor, notify_systemd};
+use crate::supervisor::{Beginning, Rebirth, Started, Supervisor, notify_systemd};
 
 /// How long the children may take to be in service at the start.
 const START_MAX: Duration = Duration::from_secs(30);
+
+/// What the workers of the image before this one may take beyond their drain.
+const REAP_MARGIN: Duration = Duration::from_secs(5);
 
 /// The user of the children where the configured one does not exist.
 const FALLBACK_USER: &str = "nobody";
@@ -53,6 +56,9 @@ pub(super) fn perform(arguments: &Run) -> ExitCode {
         Ok(legacy) => legacy,
         Err(error) => return fail(FAILED, format!("cannot take over what was left: {error}")),
     };
+    if let Err(error) = process::close_foreign() {
+        return fail(FAILED, format!("cannot close what is not ours: {error}"));
+    }
     let reborn = legacy.is_some();
     let start = Start {
         arguments,
@@ -74,7 +80,11 @@ pub(super) fn perform(arguments: &Run) -> ExitCode {
             let mut ready = Some(ready);
             let result = start.run(Some(&mut ready));
             match (result, ready) {
-                (Ok(status), _) => ExitCode::from(status),
+                (Ok(status), None) => ExitCode::from(status),
+                (Ok(_), Some(ready)) => {
+                    ready.failed("it was told to stop before everything was in service");
+                    ExitCode::from(FAILED)
+                }
                 (Err(why), Some(ready)) => {
                     ready.failed(&why);
                     ExitCode::from(FAILED)
@@ -95,9 +105,11 @@ struct Start<'a> {
 impl Start<'_> {
     /// Does everything that may fail before children run, then runs.
     fn run(mut self, daemon: Option<&mut Option<Ready>>) -> Result<u8, String> {
+        process::hold_signals().map_err(|error| format!("cannot hold signals: {error}"))?;
+        daemon::restrict_umask();
         let run_dir = absolute(&self.arguments.config.run_dir.run_dir)?;
-        std::fs::create_dir_all(&run_dir)
-            .map_err(|error| format!("cannot make {}: {error}", run_dir.display()))?;
+        folders::run(&run_dir)
+            .map_err(|error| format!("cannot use {}: {error}", run_dir.display()))?;
         let program = paths::own().map_err(|error| error.to_string())?;
         let pid_path = run_dir.join(paths::PID_FILE);
         let control_path = run_dir.join(paths::CONTROL_SOCKET);
@@ -109,7 +121,7 @@ impl Start<'_> {
             children,
             knowledge,
         } = Taken::take(self.legacy.take(), &pid_path, &control_path)?;
-        process::reap(children);
+        process::reap(children, self.settings.proxy.drain_timeout + REAP_MARGIN);
         let identity = identity(&self.settings)?;
         if !inherited {
             direct_log(&self.settings, identity, daemon.is_some())?;
@@ -237,15 +249,16 @@ fn arguments_again(source: &Source, places: &Places) -> Vec<OsString> {
 fn run_system(
     beginning: Beginning,
     control: OwnedFd,
-    started: oneshot::Receiver<Result<(), String>>,
+    started: oneshot::Receiver<Result<Started, String>>,
     daemon: Option<&mut Option<Ready>>,
 ) -> Result<u8, String> {
     let system = System::new();
-    system.block_on(async {
+    let started = system.block_on(async {
         let supervisor = Supervisor::new(beginning).start();
         Signals::new(supervisor.clone().recipient())
             .map_err(|error| error.to_string())?
             .start();
+        process::release_signals().map_err(|error| error.to_string())?;
         Control::new(control, supervisor.recipient())
             .map_err(|error| error.to_string())?
             .start();
@@ -257,6 +270,9 @@ fn run_system(
             )),
         }
     })?;
+    if started == Started::Stopped {
+        return Ok(0);
+    }
     tracing::info!("everything is in service");
     notify_systemd(sd_notify::NotifyState::Ready);
     if let Some(ready) = daemon.and_then(Option::take) {

@@ -39,6 +39,13 @@ enum Phase {
     Committing,
 }
 
+impl Reload {
+    /// Whether it can still be given up.
+    const fn is_undecided(&self) -> bool {
+        matches!(self.phase, Phase::Preparing { .. })
+    }
+}
+
 impl Supervisor {
     /// Reads the configuration again and begins to change to it. A reload that comes while another
     /// is under way is refused: the file may be read when that one is done.
@@ -49,6 +56,9 @@ impl Supervisor {
     ) {
         if self.stop.is_some() {
             return refuse(answer, vec!["it is stopping".into()]);
+        }
+        if self.upgrade.is_some() {
+            return refuse(answer, vec!["an upgrade is under way".into()]);
         }
         if self.reload.is_some() {
             return refuse(
@@ -67,9 +77,13 @@ impl Supervisor {
                     return;
                 };
                 children.prepare(&loads);
-                let limit = ctx.run_later(PATIENCE, Self::reload_too_slow);
+                self.generation_asked += 1;
+                let generation = self.generation_asked;
+                let limit = ctx.run_later(PATIENCE, move |supervisor, ctx| {
+                    supervisor.reload_too_slow(generation, ctx);
+                });
                 self.reload = Some(Reload {
-                    generation: self.generation + 1,
+                    generation,
                     waiting: children.ids().into_iter().collect(),
                     phase: Phase::Preparing {
                         settings: Box::new(settings),
@@ -91,7 +105,7 @@ impl Supervisor {
             .holdings
             .additions(&settings, self.slots, self.identity)
             .map_err(shown)?;
-        let generation = self.generation + 1;
+        let generation = self.generation_asked + 1;
         let loads = Loads::make(
             &self.holdings,
             &settings,
@@ -129,7 +143,10 @@ impl Supervisor {
         };
         reload.waiting = children.ids().into_iter().collect();
         ctx.cancel_future(reload.limit);
-        reload.limit = ctx.run_later(PATIENCE, Self::reload_too_slow);
+        let generation = reload.generation;
+        reload.limit = ctx.run_later(PATIENCE, move |supervisor, ctx| {
+            supervisor.reload_too_slow(generation, ctx);
+        });
         self.holdings.adopt(additions, &settings);
         self.settings = *settings;
         self.generation = reload.generation;
@@ -172,32 +189,52 @@ impl Supervisor {
         );
         reply(reload.answer, Answer::Reloaded { changes });
         self.status_changed(ctx);
+        self.reopen_logs_if_due();
     }
 
     pub(super) fn refused(&mut self, child: ChildId, generation: u64, why: &str) {
         let error = format!("{} {}: {why}", child.role, child.slot);
         match &self.reload {
-            Some(reload) if reload.generation == generation => self.abort_reload(vec![error]),
+            Some(reload) if reload.generation == generation && reload.is_undecided() => {
+                self.abort_reload(vec![error]);
+            }
+            // Of a change that was given up.
+            _ if generation != self.generation => tracing::debug!("too late: {error}"),
             // The configuration of the start: it will not get better by itself.
             _ if self.ready.is_some() => {
                 self.tell_ready(Err(error));
                 System::current().stop_with_code(1);
             }
-            _ => tracing::error!("the configuration in force is refused: {error}"),
+            // What it needs may come back (a disk that is full): it is tried again, after a pause.
+            _ => {
+                tracing::error!("the configuration in force is refused: {error}");
+                if let Some(children) = &self.children {
+                    children.kill(child);
+                }
+            }
         }
     }
 
     /// A child that dies cannot answer; while nothing is decided, nothing changes then.
     pub(super) fn ended_in_reload(&mut self, child: ChildId) {
-        let preparing = |reload: &Reload| matches!(reload.phase, Phase::Preparing { .. });
-        if self.reload.as_ref().is_some_and(preparing) {
-            let error = format!("{} {} ended meanwhile; try again", child.role, child.slot);
-            self.abort_reload(vec![error]);
+        self.give_up_reload(&format!(
+            "{} {} ended meanwhile; try again",
+            child.role, child.slot
+        ));
+    }
+
+    /// Gives up a reload that is not decided yet.
+    pub(super) fn give_up_reload(&mut self, why: &str) {
+        if self.reload.as_ref().is_some_and(Reload::is_undecided) {
+            self.abort_reload(vec![why.into()]);
         }
     }
 
-    fn reload_too_slow(&mut self, ctx: &mut Context<Self>) {
+    fn reload_too_slow(&mut self, generation: u64, ctx: &mut Context<Self>) {
         let Some(reload) = &self.reload else { return };
+        if reload.generation != generation {
+            return;
+        }
         let late = reload
             .waiting
             .iter()
@@ -207,9 +244,16 @@ impl Supervisor {
             Phase::Preparing { .. } => {
                 self.abort_reload(vec![format!("no answer from {late} within {PATIENCE:?}")]);
             }
-            // It is decided: who is late gets it, by a restart if need be.
+            // It is decided: who is late gets it by a restart.
             Phase::Committing => {
-                tracing::warn!("still changing: {late}");
+                tracing::error!("no change within {PATIENCE:?}; killing {late}");
+                // In a stop they end anyway.
+                if let (Some(children), None) = (&self.children, &self.stop) {
+                    reload
+                        .waiting
+                        .iter()
+                        .for_each(|child| children.kill(*child));
+                }
                 self.reload_done(ctx);
             }
         }
@@ -223,6 +267,13 @@ impl Supervisor {
             children.decide(&Step::Abort);
         }
         self.reload_refused(errors, reload.answer);
+        self.reopen_logs_if_due();
+    }
+
+    fn reopen_logs_if_due(&mut self) {
+        if std::mem::take(&mut self.reopen_due) {
+            self.reopen_logs();
+        }
     }
 
     fn reload_refused(&mut self, errors: Vec<String>, answer: Option<oneshot::Sender<Answer>>) {

@@ -12,8 +12,9 @@ use ipc::status::RouterState;
 use ipc::vrrp::{FromVrrp, ToVrrp};
 use platform::clock;
 
-use super::{START_PATIENCE, Supervisor};
+use super::{START_PATIENCE, Started, Supervisor};
 use crate::child::{ChildId, News, Report, RoleNews, Tell};
+use crate::node::is_checked;
 use crate::scripts;
 
 impl Handler<Report> for Supervisor {
@@ -40,7 +41,7 @@ impl Handler<Report> for Supervisor {
 
 impl Supervisor {
     fn committed(&mut self, child: ChildId, generation: u64, ctx: &mut Context<Self>) {
-        self.node.handle_in_service(child);
+        let is_new = self.node.handle_in_service(child);
         match child.role {
             Role::Proxy => {
                 if let Some(change) = self.proxy_health.handle_in_service(child.slot) {
@@ -49,13 +50,14 @@ impl Supervisor {
             }
             Role::Vrrp => self.brief_vrrp(),
             Role::Check => self.brief_check(),
-            Role::Notify => self.brief_notify(),
-            Role::Admin => {}
+            Role::Notify if is_new => self.brief_notify(),
+            // One that has changed to a new configuration has every event already.
+            Role::Notify | Role::Admin => {}
         }
         self.status_changed(ctx);
         self.committed_reload(child, generation, ctx);
-        if self.node.missing().is_empty() {
-            self.tell_ready(Ok(()));
+        if self.stop.is_none() && self.node.missing().is_empty() {
+            self.tell_ready(Ok(Started::InService));
         }
     }
 
@@ -124,8 +126,11 @@ impl Supervisor {
         match news {
             RoleNews::Vrrp(FromVrrp::Transition(transition)) => self.transition(transition),
             RoleNews::Vrrp(FromVrrp::Status(routers)) => {
-                self.node.handle_routers(routers);
-                self.status_changed(ctx);
+                if self.node.handle_routers(routers) {
+                    self.show_status();
+                } else {
+                    self.status_changed(ctx);
+                }
             }
             RoleNews::Proxy(FromProxy::Drained { cut }) => {
                 if cut > 0 {
@@ -170,6 +175,15 @@ impl Supervisor {
             FromCheck::FirstRoundDone => {
                 self.lead.first_round_done = true;
                 self.maybe_lead();
+            }
+            // Of a configuration that is no more, or of an imagination that costs us memory.
+            FromCheck::ScriptChanged { script, .. } if !self.scripts.contains_key(&script) => {
+                tracing::debug!("a verdict on script {script}, which there is not");
+            }
+            FromCheck::ServerChanged {
+                upstream, address, ..
+            } if !is_checked(&self.settings, &upstream, address) => {
+                tracing::debug!("a verdict on {upstream}/{address}, which is not checked");
             }
             FromCheck::ScriptChanged {
                 script,
@@ -219,24 +233,35 @@ impl Supervisor {
         }
     }
 
-    fn run_script(&self, script: String, ctx: &mut Context<Self>) {
-        let Some(plan) = self.scripts.get(&script).cloned() else {
-            let outcome = ScriptOutcome::Unrunnable("there is no such script".into());
-            return self.script_ended(script, outcome);
-        };
-        let run = async move {
-            if plan.identity.is_none() {
-                return ScriptOutcome::Unrunnable("its user does not exist".into());
+    /// Starts a script. One that runs already (for a health-checker that is no more) is not started
+    /// again: its end is the answer to this question too.
+    fn run_script(&mut self, script: String, ctx: &mut Context<Self>) {
+        if self.scripts_running.contains_key(&script) {
+            return;
+        }
+        let run = match self.scripts.get(&script) {
+            None => Err(ScriptOutcome::Unrunnable("there is no such script".into())),
+            Some(plan) if plan.identity.is_none() => {
+                Err(ScriptOutcome::Unrunnable("its user does not exist".into()))
             }
-            scripts::run(plan.command, plan.identity, plan.limit).await
+            Some(plan) => scripts::start(&plan.command, plan.identity, plan.limit),
         };
+        let run = match run {
+            Ok(run) => run,
+            Err(outcome) => return self.script_ended(script, outcome),
+        };
+        if let Some(pid) = run.pid() {
+            self.scripts_running.insert(script.clone(), pid);
+        }
         ctx.spawn(
-            run.into_actor(self)
+            run.outcome()
+                .into_actor(self)
                 .map(move |outcome, supervisor, _| supervisor.script_ended(script, outcome)),
         );
     }
 
-    fn script_ended(&self, script: String, outcome: ScriptOutcome) {
+    fn script_ended(&mut self, script: String, outcome: ScriptOutcome) {
+        self.scripts_running.remove(&script);
         if let Some(children) = &self.children {
             children.tell_check(ToCheck::ScriptEnded { script, outcome });
         }

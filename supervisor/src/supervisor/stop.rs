@@ -7,7 +7,7 @@ use actix::prelude::*;
 use ipc::event::{Severity, What};
 use ipc::lifecycle::Role;
 
-use super::Supervisor;
+use super::{Started, Supervisor};
 use crate::child::ChildId;
 
 /// How long handing over the addresses may take: a skew time is at most a second in version 2, 16 s
@@ -37,16 +37,21 @@ enum Phase {
 }
 
 impl Supervisor {
-    /// Begins to stop. Asked again, it stops waiting for connections.
+    /// Begins to stop. Asked again for a stop at once, it no longer waits for connections; asked
+    /// again for a graceful one, it goes on as it does.
     pub(super) fn begin_stop(&mut self, now: bool, ctx: &mut Context<Self>) {
         if let Some(stop) = &mut self.stop {
-            stop.now = true;
-            if stop.phase == Phase::Draining {
+            let hurry = now && !stop.now;
+            stop.now |= now;
+            if hurry && stop.phase == Phase::Draining {
+                tracing::info!("connections are cut");
                 self.kill_left();
             }
             return;
         }
         tracing::info!("stopping");
+        self.give_up_reload("it is stopping");
+        self.give_up_upgrade(ctx);
         self.outbox_event(Severity::Info, What::Stopping);
         notify_systemd(sd_notify::NotifyState::Stopping);
         self.stop = Some(Stop {
@@ -87,17 +92,22 @@ impl Supervisor {
         if let Some(limit) = stop.limit.take() {
             ctx.cancel_future(limit);
         }
-        stop.limit = Some(ctx.run_later(within + MARGIN, |supervisor, _| supervisor.kill_left()));
+        let limit = within + MARGIN;
+        stop.limit = Some(ctx.run_later(limit, |supervisor, _| supervisor.stop_too_slow()));
     }
 
     fn kill_left(&self) {
         let (Some(children), Some(stop)) = (&self.children, &self.stop) else {
             return;
         };
-        for child in &stop.left {
+        stop.left.iter().for_each(|child| children.kill(*child));
+    }
+
+    fn stop_too_slow(&mut self) {
+        for child in self.stop.iter().flat_map(|stop| &stop.left) {
             tracing::warn!("{} {} does not end; killing it", child.role, child.slot);
-            children.kill(*child);
         }
+        self.kill_left();
     }
 
     /// A child that was told to end has ended.
@@ -111,7 +121,12 @@ impl Supervisor {
             Phase::HandingOver => self.enter(Phase::Draining, ctx),
             Phase::Draining => self.enter(Phase::Closing, ctx),
             Phase::Closing => {
+                let unwritten = self.outbox.len();
+                if unwritten > 0 {
+                    tracing::error!("{unwritten} events are in no journal: the notifier was down");
+                }
                 tracing::info!("stopped");
+                self.tell_ready(Ok(Started::Stopped));
                 System::current().stop();
             }
         }

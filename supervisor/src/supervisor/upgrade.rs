@@ -6,6 +6,7 @@
 //! connections; new ones accept meanwhile.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -26,6 +27,9 @@ const CHECK_MAX: Duration = Duration::from_secs(10);
 /// How long the processes may take to end. What waits in the notifier is in the journal.
 const END_MAX: Duration = Duration::from_secs(2);
 
+/// What is added to that before they are killed.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// What is needed to start this program again, as it is installed then.
 #[derive(Debug)]
 pub(crate) struct Rebirth {
@@ -41,8 +45,19 @@ pub(crate) struct Rebirth {
 
 /// An upgrade on its way.
 pub(super) struct Upgrade {
+    phase: Phase,
     left: Vec<ChildId>,
-    vrrp_told: bool,
+    limit: Option<SpawnHandle>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The new image checks the configuration; nothing has changed.
+    Checking,
+    /// Those whom nobody waits for end.
+    Ending,
+    /// The vrrp-actor ends, last, so that the time without adverts is as short as can be.
+    Leaving,
 }
 
 impl Supervisor {
@@ -61,45 +76,69 @@ impl Supervisor {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true);
+        self.upgrade = Some(Upgrade {
+            phase: Phase::Checking,
+            left: Vec::new(),
+            limit: None,
+        });
         let checked = async move { tokio::time::timeout(CHECK_MAX, check.status()).await };
-        ctx.spawn(
-            checked
-                .into_actor(self)
-                .map(|checked, supervisor, ctx| match checked {
-                    Ok(Ok(status)) if status.success() => supervisor.end_for_upgrade(ctx),
-                    Ok(Ok(status)) => {
-                        tracing::error!("no upgrade: the installed program's check: {status}")
-                    }
-                    Ok(Err(error)) => tracing::error!("no upgrade: it cannot be run: {error}"),
-                    Err(_) => {
-                        tracing::error!("no upgrade: the check takes longer than {CHECK_MAX:?}")
-                    }
-                }),
-        );
+        ctx.spawn(checked.into_actor(self).map(|checked, supervisor, ctx| {
+            let refused = match checked {
+                Ok(Ok(status)) if status.success() => return supervisor.end_for_upgrade(ctx),
+                Ok(Ok(status)) => format!("its check: {status}"),
+                Ok(Err(error)) => format!("it cannot be run: {error}"),
+                Err(_) => format!("its check takes longer than {CHECK_MAX:?}"),
+            };
+            tracing::error!("no upgrade to the installed program: {refused}");
+            supervisor.give_up_upgrade(ctx);
+        }));
+    }
+
+    /// Forgets an upgrade: it is refused, or a stop has come.
+    pub(super) fn give_up_upgrade(&mut self, ctx: &mut Context<Self>) {
+        if let Some(limit) = self.upgrade.take().and_then(|upgrade| upgrade.limit) {
+            ctx.cancel_future(limit);
+        }
     }
 
     fn end_for_upgrade(&mut self, ctx: &mut Context<Self>) {
-        let Some(children) = &self.children else {
+        // A stop has come meanwhile.
+        if self.upgrade.is_none() {
             return;
-        };
-        let roles = [Role::Notify, Role::Check, Role::Admin];
-        let left = children
-            .ids()
-            .into_iter()
-            .filter(|child| roles.contains(&child.role));
-        let left: Vec<ChildId> = left.collect();
-        for child in &left {
-            self.heartbeat.forget(*child);
-        }
-        for role in roles {
-            children.stop(role, END_MAX);
         }
         tracing::info!("upgrading to the programs now installed");
-        self.upgrade = Some(Upgrade {
-            left,
-            vrrp_told: false,
-        });
-        ctx.run_later(END_MAX * 2, |supervisor, _| supervisor.kill_for_upgrade());
+        self.enter_upgrade(Phase::Ending, ctx);
+    }
+
+    fn enter_upgrade(&mut self, phase: Phase, ctx: &mut Context<Self>) {
+        let (Some(children), Some(upgrade)) = (&self.children, &mut self.upgrade) else {
+            return;
+        };
+        let roles: &[Role] = match phase {
+            Phase::Checking => &[],
+            Phase::Ending => &[Role::Notify, Role::Check, Role::Admin],
+            Phase::Leaving => &[Role::Vrrp],
+        };
+        upgrade.phase = phase;
+        upgrade.left = children
+            .ids()
+            .into_iter()
+            .filter(|child| roles.contains(&child.role))
+            .collect();
+        for child in &upgrade.left {
+            self.heartbeat.forget(*child);
+        }
+        if phase == Phase::Leaving {
+            children.tell_vrrp(ToVrrp::Leave);
+        }
+        for role in roles {
+            children.stop(*role, END_MAX);
+        }
+        if let Some(limit) = upgrade.limit.take() {
+            ctx.cancel_future(limit);
+        }
+        let limit = END_MAX + MARGIN;
+        upgrade.limit = Some(ctx.run_later(limit, |supervisor, _| supervisor.kill_for_upgrade()));
     }
 
     fn kill_for_upgrade(&self) {
@@ -114,27 +153,18 @@ impl Supervisor {
 
     /// A child that was told to end has ended.
     pub(super) fn ended_in_upgrade(&mut self, child: ChildId, ctx: &mut Context<Self>) {
-        let (Some(children), Some(upgrade)) = (&self.children, &mut self.upgrade) else {
+        let Some(upgrade) = &mut self.upgrade else {
             return;
         };
         upgrade.left.retain(|left| *left != child);
         if !upgrade.left.is_empty() {
             return;
         }
-        if upgrade.vrrp_told {
-            return self.be_reborn();
+        match upgrade.phase {
+            Phase::Checking => {}
+            Phase::Ending => self.enter_upgrade(Phase::Leaving, ctx),
+            Phase::Leaving => self.be_reborn(),
         }
-        // Last, so that the time without adverts is as short as can be.
-        let vrrp = ChildId {
-            role: Role::Vrrp,
-            slot: 0,
-        };
-        upgrade.vrrp_told = true;
-        upgrade.left.push(vrrp);
-        self.heartbeat.forget(vrrp);
-        children.tell_vrrp(ToVrrp::Leave);
-        children.stop(Role::Vrrp, END_MAX);
-        ctx.run_later(END_MAX, |supervisor, _| supervisor.kill_for_upgrade());
     }
 
     fn be_reborn(&self) {
@@ -144,23 +174,41 @@ impl Supervisor {
             control: self.rebirth.control.as_raw_fd(),
             pid_file: self.rebirth.pid_file.as_raw_fd(),
             counters: self.holdings.counters.as_fd().as_raw_fd(),
-            children: self.node.pids(),
-            knowledge: self.node.knowledge(self.generation, self.lead.allowed),
-        };
-        let mut descriptors: Vec<BorrowedFd<'_>> = self.holdings.kept();
-        descriptors.extend([self.rebirth.control.as_fd(), self.rebirth.pid_file.as_fd()]);
-        let error = match serde_json::to_string(&testament) {
-            Ok(text) => process::become_program(
-                &self.rebirth.program,
-                &self.rebirth.arguments,
-                (legacy::VARIABLE, &text),
-                &descriptors,
+            children: self
+                .node
+                .pids()
+                .into_iter()
+                .chain(self.scripts_running.values().copied())
+                .collect(),
+            knowledge: self.node.knowledge(
+                self.generation_asked,
+                self.lead.allowed,
+                self.outbox.waiting(),
             ),
-            Err(error) => error.into(),
+        };
+        let error = match testament.seal() {
+            Ok(testament) => self.become_installed(&testament),
+            Err(error) => error,
         };
         // The vrrp-actor has ended, and so has the rest: a restart by the init system is quicker and
         // surer than putting everything back together.
         tracing::error!("cannot run {}: {error}", self.rebirth.program.display());
         System::current().stop_with_code(1);
+    }
+
+    /// Returns only when it fails.
+    fn become_installed(&self, testament: &OwnedFd) -> io::Error {
+        let mut descriptors: Vec<BorrowedFd<'_>> = self.holdings.kept();
+        descriptors.extend([
+            self.rebirth.control.as_fd(),
+            self.rebirth.pid_file.as_fd(),
+            testament.as_fd(),
+        ]);
+        process::become_program(
+            &self.rebirth.program,
+            &self.rebirth.arguments,
+            (legacy::VARIABLE, &testament.as_raw_fd().to_string()),
+            &descriptors,
+        )
     }
 }
