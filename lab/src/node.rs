@@ -58,6 +58,21 @@ impl Node {
     /// Starts it and does not look what comes of it.
     pub fn launch(&mut self) {
         let command = self.run_command();
+        self.launch_by(command);
+    }
+
+    /// As [`Node::launch`], from a shell with this umask.
+    pub fn launch_with_umask(&mut self, umask: &str) {
+        let run = self.run_command();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "umask \"$0\" && exec \"$@\"", umask])
+            .arg(run.get_program())
+            .args(run.get_args());
+        self.launch_by(command);
+    }
+
+    fn launch_by(&mut self, command: Command) {
         let log = self.host.files().join("evenkeel.log");
         self.running = Some(self.host.inside(|| Running::start(command, &log)));
     }
@@ -108,14 +123,14 @@ impl Node {
 
     /// Runs a command that acts on the running node: `reload`, `status` ...
     pub fn control(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program());
         command.args(arguments).arg("--run-dir").arg(self.run_dir());
         self.output(command)
     }
 
     /// Runs `evenkeel check` on its configuration.
     pub fn check(&self) -> Output {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program());
         command
             .arg("check")
             .arg("--config")
@@ -224,6 +239,12 @@ impl Node {
     /// Sends a signal to the supervisor alone.
     pub fn signal(&self, what: Signal) {
         signal(what, &[self.supervisor()]);
+    }
+
+    /// How the supervisor ended, when it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let running = self.running.as_mut().expect("the node is started");
+        running.ended()
     }
 
     /// Waits until the supervisor has ended, and forgets it: [`Node::start_again`] may follow.
