@@ -6,6 +6,11 @@ use lab::{Capture, Connections, Load, Moment, Pair, Signal, VIP, pair_configurat
 
 const LONG: Duration = Duration::from_secs(40);
 
+/// The new owner says so and adds the address, the old one hears it and takes its own off, both at
+/// the same time, and two watchers may write it down in either order. An address that is taken off
+/// before the peer has been asked is away for the peer's skew time, 215 ms.
+const ABSENCE_MAX: Duration = Duration::from_millis(100);
+
 fn load(pair: &Pair, rate: u32, connections: Connections) -> Load {
     let load = Load::start(
         pair.lan.host("client"),
@@ -113,8 +118,9 @@ fn term_under_load_hands_over_before_it_stops() {
         "{failures} failed: {:?}",
         report.failures().first()
     );
+    // Make before break; the other order leaves nobody for a skew time.
     let absence = pair.watch.longest_absence(asked);
-    assert_eq!(absence, Duration::ZERO, "make before break");
+    assert!(absence < ABSENCE_MAX, "nobody owned it for {absence:?}");
 
     pair.first.start_again();
     pair.wait_until_settled();
@@ -152,10 +158,8 @@ fn int_hands_over_too() {
     );
     assert!(pair.first.wait_for_end().success());
     pair.watch.wait_for_loss("proxy101", LONG);
-    // None at all, but for the order in which two watchers write down what they see. An address that
-    // is removed before the peer has taken it is away for the peer's skew time, 200 ms.
     let absence = pair.watch.longest_absence(asked);
-    assert!(absence < Duration::from_millis(100), "{absence:?}");
+    assert!(absence < ABSENCE_MAX, "nobody owned it for {absence:?}");
 }
 
 #[test]
