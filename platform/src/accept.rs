@@ -39,12 +39,12 @@ mod tests {
 
     #[test]
     fn connection_comes_with_its_peer_and_does_not_block() {
-        let listener = crate::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         assert_eq!(
             tcp(&listener).unwrap_err().kind(),
             io::ErrorKind::WouldBlock
         );
-        let listener = std::net::TcpListener::from(listener);
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut accepted, peer) = tcp(&listener).unwrap();
         assert_eq!(peer, client.local_addr().unwrap());

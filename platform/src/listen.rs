@@ -3,18 +3,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
+/// How long a connection may stay away from the queue while its client says nothing, in seconds.
+static SILENCE: libc::c_int = 1;
+
 /// A TCP socket that listens on `address`, whether or not the address is on this node (so that a
 /// virtual address is listened on everywhere, always), sharing it with the sockets of the other
-/// worker slots. Accepted connections inherit TCP_NODELAY.
+/// worker slots. Accepted connections inherit TCP_NODELAY, and are handed over with their first
+/// octets, or without them after a second: who accepts one can read at once.
 ///
 /// # Errors
 /// `AddrInUse` when somebody else listens there; `PermissionDenied` below port 1024 without
@@ -35,9 +40,30 @@ pub fn tcp(address: SocketAddr) -> io::Result<OwnedFd> {
             socket.set_freebind_v6(true)?;
         }
     }
+    defer_accept(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[expect(unsafe_code, reason = "nix and socket2 do not know TCP_DEFER_ACCEPT")]
+fn defer_accept(socket: &Socket) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of_val(&SILENCE)).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads one integer, of that length, from a static.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const SILENCE).cast(),
+            length,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Whether nobody listens on `address`: binds it without sharing, and lets go.
@@ -100,6 +126,17 @@ mod tests {
     fn worker_slots_share_an_address() {
         let first = tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         assert!(tcp(address_of(&first)).is_ok());
+    }
+
+    #[test]
+    fn connections_come_with_their_first_octets() {
+        let socket = tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut client = std::net::TcpStream::connect(address_of(&socket)).unwrap();
+        let error = crate::accept::tcp(&socket).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        io::Write::write_all(&mut client, b"GET").unwrap();
+        let (mut accepted, _) = crate::accept::tcp(&socket).unwrap();
+        assert_eq!(io::Read::read(&mut accepted, &mut [0; 8]).unwrap(), 3);
     }
 
     #[test]
