@@ -30,6 +30,8 @@ pub(crate) struct Key(usize);
 struct Entry {
     due: Option<Duration>,
     waker: Option<Waker>,
+    /// To be woken by the next sweep, due or not.
+    soon: bool,
 }
 
 impl Deadlines {
@@ -71,6 +73,13 @@ impl Deadlines {
         }
     }
 
+    /// Has the connection woken by the next sweep, once.
+    pub(crate) fn wake_at_next_sweep(&self, key: Key) {
+        if let Some(entry) = self.entries.borrow_mut().get_mut(key.0) {
+            entry.soon = true;
+        }
+    }
+
     /// Whether the connection is due; if so, only once.
     pub(crate) fn take_due(&self, key: Key) -> bool {
         let mut entries = self.entries.borrow_mut();
@@ -99,7 +108,9 @@ impl Deadlines {
     pub(crate) fn sweep(&self) {
         self.now.set(self.start.elapsed());
         let now = self.now.get();
-        self.wake(|entry| entry.due.is_some_and(|due| due <= now));
+        self.wake(|entry| {
+            std::mem::take(&mut entry.soon) || entry.due.is_some_and(|due| due <= now)
+        });
     }
 
     /// Wakes all, because something concerns all.
@@ -107,9 +118,11 @@ impl Deadlines {
         self.wake(|_| true);
     }
 
-    fn wake(&self, chosen: impl Fn(&Entry) -> bool) {
-        for entry in self.entries.borrow().iter().filter(|entry| chosen(entry)) {
-            if let Some(waker) = &entry.waker {
+    fn wake(&self, chosen: impl Fn(&mut Entry) -> bool) {
+        for entry in self.entries.borrow_mut().iter_mut() {
+            if chosen(entry)
+                && let Some(waker) = &entry.waker
+            {
                 waker.wake_by_ref();
             }
         }

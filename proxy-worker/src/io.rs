@@ -26,6 +26,9 @@ pub(crate) trait Io: Unpin + 'static {
     /// Says that nothing more will be written.
     fn shut_down(&mut self, cx: &mut Context<'_>);
 
+    /// Whether the event loop tells when something happens. If not, [`Self::poll_read`] makes it.
+    fn is_watched(&self) -> bool;
+
     /// Makes the coming close a reset, so that the peer cannot take it for a regular end.
     fn make_close_a_reset(&mut self);
 
@@ -122,6 +125,10 @@ impl Io for Tcp {
             Self::Watched(stream) => drop(Pin::new(stream).poll_shutdown(cx)),
             Self::Broken => {}
         }
+    }
+
+    fn is_watched(&self) -> bool {
+        !matches!(self, Self::Fresh(_))
     }
 
     fn make_close_a_reset(&mut self) {

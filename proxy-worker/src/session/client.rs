@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::io::Io;
 use crate::plan::ListenerId;
@@ -20,6 +21,8 @@ pub(crate) struct Client<C> {
     pub(crate) inbox: Vec<u8>,
     /// Requests so far.
     pub(crate) requests: u32,
+    /// When a server was first seen to think, while nobody watches the client.
+    unwatched_since: Option<Duration>,
 }
 
 impl<C: Io> Client<C> {
@@ -30,15 +33,28 @@ impl<C: Io> Client<C> {
             listener,
             inbox: Vec::new(),
             requests: 0,
+            unwatched_since: None,
         }
     }
 
     /// Whether the client has left while it is being served. A client that only closes its side
     /// counts as gone, as in nginx: nobody can tell the two apart.
     ///
+    /// To watch a connection that closes after its first request would be much of its whole cost. So
+    /// that begins with the next tick, for which a session with an unwatched client has to be woken;
+    /// from then on the client's leaving is seen at once.
+    ///
     /// What it sends meanwhile belongs to its next requests and is kept. With [`AHEAD`] octets kept
     /// nothing more is read; that it left is then seen when something is sent to it.
-    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> bool {
+    pub(crate) fn poll_gone(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+        now: Duration,
+    ) -> bool {
+        if !self.port.io.is_watched() && *self.unwatched_since.get_or_insert(now) == now {
+            return false;
+        }
         while self.inbox.len() < AHEAD {
             let left = AHEAD.saturating_sub(self.inbox.len());
             let room = room.get_mut(..left).unwrap_or_default();

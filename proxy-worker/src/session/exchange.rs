@@ -175,7 +175,7 @@ impl<D: Dial> Exchange<D> {
         loop {
             if let Line::Connecting(connecting) = &mut self.line {
                 match connecting.as_mut().poll(cx) {
-                    Poll::Pending if client.poll_gone(cx, &mut scratch.read) => {
+                    Poll::Pending if client.poll_gone(cx, &mut scratch.read, worker.now()) => {
                         return Err(Outcome::Abort);
                     }
                     Poll::Pending => return Ok(Wait::Connect),
@@ -200,7 +200,9 @@ impl<D: Dial> Exchange<D> {
             }
             let up = self.poll_upload(cx, client, scratch)?;
             match self.poll_download(cx, client, scratch, worker)? {
-                Some(Wait::Response) if up.is_none() && client.poll_gone(cx, &mut scratch.read) => {
+                Some(Wait::Response)
+                    if up.is_none() && client.poll_gone(cx, &mut scratch.read, worker.now()) =>
+                {
                     return Err(Outcome::Abort);
                 }
                 Some(down) => return Ok(self.most_pressing(up, down)),

@@ -128,6 +128,9 @@ impl<C: Io, D: Dial> Session<C, D> {
                 Flow::Wait(wait) => {
                     self.note_doing();
                     self.set_deadline(wait);
+                    if !self.client.port.io.is_watched() {
+                        self.worker.deadlines.wake_at_next_sweep(self.key);
+                    }
                     return Poll::Pending;
                 }
             }

@@ -52,6 +52,10 @@ impl Io for Pair {
         drop(Pin::new(&mut self.0).poll_shutdown(cx));
     }
 
+    fn is_watched(&self) -> bool {
+        true
+    }
+
     fn make_close_a_reset(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         drop(Pin::new(&mut self.0).poll_write(&mut cx, RESET.as_bytes()));
