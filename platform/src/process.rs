@@ -199,23 +199,14 @@ pub fn become_program(
     }
     let mut command = std::process::Command::new(program);
     command.args(arguments).env(variable.0, variable.1);
-    let error = exec_holding_signals(&mut command);
-    match inheritable(FdFlag::FD_CLOEXEC) {
-        Ok(()) => error,
-        Err(error) => error.into(),
-    }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "the standard library empties the signal mask before it executes"
-)]
-fn exec_holding_signals(command: &mut std::process::Command) -> io::Error {
-    // SAFETY: sigprocmask is async-signal-safe, and nothing is allocated.
-    unsafe {
-        command.pre_exec(hold_signals);
-    }
-    command.exec()
+    let error = match hold_signals() {
+        Ok(()) => command.exec(),
+        Err(error) => error,
+    };
+    let restored = inheritable(FdFlag::FD_CLOEXEC)
+        .map_err(io::Error::from)
+        .and_then(|()| release_signals());
+    restored.err().unwrap_or(error)
 }
 
 /// Takes over a descriptor that the program before this one in the same process has left open.
@@ -317,7 +308,7 @@ fn operator_signals() -> SigSet {
 
 /// Lets the operator's signals wait until [`release_signals`]: before there is a handler, each of
 /// them would end the process, a rotation of logs as well as a stop. To be called before other
-/// threads exist. Programs that are started meanwhile are not affected.
+/// threads exist, and with no program started until the release: threads and programs inherit it.
 ///
 /// # Errors
 /// Those of sigprocmask(2).
