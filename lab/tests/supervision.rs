@@ -434,3 +434,35 @@ fn a_run_directory_or_log_that_could_be_somebody_elses_is_refused() {
         fs::remove_file(&log).expect("it was made");
     }
 }
+
+#[test]
+fn a_start_right_after_a_death_takes_over() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let mut node = started(host, &pair_configuration(host));
+    node.wait_for_state("MASTER");
+    for _ in 0..3 {
+        // The old workers have a connection to end, and are still there.
+        let mut slow = host.inside(|| {
+            let address = format!("{}:80", host.address());
+            std::net::TcpStream::connect(address).expect("it listens")
+        });
+        slow.write_all(b"GET / HTTP/1.1\r\n").expect("it reads");
+        request(host);
+        node.signal(Signal::Kill);
+        node.wait_for_end();
+        // The init system tries again after 100 ms.
+        wait_until("a start that holds", LONG, || {
+            node.launch();
+            wait_until("its word", LONG, || {
+                (node.ended().is_some() || node.status().is_some()).then_some(())
+            });
+            node.ended().is_none().then_some(())
+        });
+        node.wait_for_service();
+        request(host);
+        node.wait_for_state("MASTER");
+    }
+    let log = node.log();
+    assert!(!log.contains("in use"), "{log}");
+}

@@ -101,6 +101,7 @@ fn hear(pipe: OwnedFd) -> Result<(), String> {
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
+    was_left: bool,
     lock: Flock<File>,
 }
 
@@ -128,13 +129,20 @@ impl PidFile {
                 break lock;
             }
         };
+        let was_left = lock.metadata()?.len() > 0;
         lock.set_len(0)?;
         lock.rewind()?;
         writeln!(lock, "{}", std::process::id())?;
         Ok(Self {
             path: path.to_owned(),
+            was_left,
             lock,
         })
+    }
+
+    /// Whether its last holder did not end in good order: processes of it may still be about.
+    pub const fn was_left(&self) -> bool {
+        self.was_left
     }
 
     /// Takes over the pid file that the program before this one in the same process has held.
@@ -145,6 +153,7 @@ impl PidFile {
         match Flock::lock(File::from(descriptor), FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Self {
                 path: path.to_owned(),
+                was_left: false,
                 lock,
             }),
             Err((_, error)) => Err(PidFileError::Io(error.into())),
@@ -261,6 +270,7 @@ mod tests {
     fn a_pid_file_is_taken_once() {
         let path = std::env::temp_dir().join(format!("evenkeel-pid-{}", std::process::id()));
         let held = PidFile::take(&path).unwrap();
+        assert!(!held.was_left());
         let own = std::process::id();
         let Err(PidFileError::Running(pid)) = PidFile::take(&path) else {
             panic!("taken twice")
@@ -275,6 +285,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("evenkeel-stale-{}", std::process::id()));
         std::fs::write(&path, "1\n").unwrap();
         let held = PidFile::take(&path).unwrap();
+        assert!(held.was_left());
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", std::process::id()));
         drop(held);

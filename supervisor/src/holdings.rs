@@ -34,6 +34,19 @@ pub(crate) struct Holdings {
     journal: OwnedFd,
     /// The workers' counters.
     pub(crate) counters: SharedCounters,
+    orphans: Orphans,
+}
+
+/// Whether workers of an instance that died may still listen: for two seconds, so that clients are
+/// served while the addresses move. Their ports are shared with them then; otherwise a port on which
+/// somebody listens is an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Orphans {
+    /// There is no trace of any.
+    #[default]
+    None,
+    /// The last instance did not end in good order.
+    Possible,
 }
 
 /// The sockets and files that a new configuration needs and the old one did not.
@@ -53,6 +66,8 @@ pub(crate) struct Left {
     pub(crate) admin: Vec<OwnedFd>,
     /// The workers' counters.
     pub(crate) counters: Option<OwnedFd>,
+    /// Who may listen besides.
+    pub(crate) orphans: Orphans,
 }
 
 impl Left {
@@ -97,7 +112,7 @@ impl Holdings {
         let mut report = Report::new();
         let file = Position::of_file;
         let admin = if left.admin.is_empty() {
-            open_admin(settings, places, identity, &mut report)
+            open_admin(settings, places, identity, left.orphans, &mut report)
         } else {
             left.admin
         };
@@ -126,6 +141,7 @@ impl Holdings {
                 admin,
                 journal,
                 counters,
+                orphans: left.orphans,
             }),
             _ => Err(report),
         }
@@ -149,7 +165,7 @@ impl Holdings {
             .flat_map(|listener| &listener.bind)
         {
             if !self.listening.contains_key(bind.value()) {
-                match open_slots(*bind.value(), slots) {
+                match open_slots(*bind.value(), slots, self.orphans) {
                     Ok(sockets) => drop(listening.insert(*bind.value(), sockets)),
                     Err(error) => push_bind_error(&mut report, bind, &error),
                 }
@@ -181,6 +197,8 @@ impl Holdings {
 
     /// Takes additions over, and closes what `settings` no longer names.
     pub(crate) fn adopt(&mut self, additions: Additions, settings: &Settings) {
+        // They end now, and were needed only to start beside them.
+        self.orphans = Orphans::None;
         self.listening.extend(additions.listening);
         let named: BTreeSet<SocketAddr> = snapshots::binds(settings).into_iter().collect();
         self.listening.retain(|address, _| named.contains(address));
@@ -381,9 +399,16 @@ fn clone_all(descriptors: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
 
 /// One socket a slot, after a look whether somebody else listens there: with SO_REUSEPORT we would
 /// share the port with any other process of the same user without noticing.
-fn open_slots(address: SocketAddr, slots: u16) -> io::Result<Vec<OwnedFd>> {
-    listen::probe_tcp(address)?;
+fn open_slots(address: SocketAddr, slots: u16, orphans: Orphans) -> io::Result<Vec<OwnedFd>> {
+    probe(address, orphans)?;
     (0..slots).map(|_| listen::tcp(address)).collect()
+}
+
+fn probe(address: SocketAddr, orphans: Orphans) -> io::Result<()> {
+    match orphans {
+        Orphans::None => listen::probe_tcp(address),
+        Orphans::Possible => Ok(()),
+    }
 }
 
 fn push_bind_error(report: &mut Report, bind: &settings::Spanned<SocketAddr>, error: &io::Error) {
@@ -404,14 +429,19 @@ fn describe(error: &io::Error) -> String {
 }
 
 /// What can be told about the ports of a configuration without opening anything for good.
-pub(crate) fn check_ports(settings: &Settings, held: &BTreeSet<SocketAddr>, report: &mut Report) {
+pub(crate) fn check_ports(
+    settings: &Settings,
+    held: &BTreeSet<SocketAddr>,
+    orphans: Orphans,
+    report: &mut Report,
+) {
     let binds = settings
         .listeners
         .iter()
         .flat_map(|listener| &listener.bind);
     for bind in binds.chain(&settings.admin.bind) {
         if !held.contains(bind.value())
-            && let Err(error) = listen::probe_tcp(*bind.value())
+            && let Err(error) = probe(*bind.value(), orphans)
         {
             push_bind_error(report, bind, &error);
         }
@@ -422,6 +452,7 @@ fn open_admin(
     settings: &Settings,
     places: &Places,
     identity: Identity,
+    orphans: Orphans,
     report: &mut Report,
 ) -> Vec<OwnedFd> {
     let mut sockets = Vec::new();
@@ -440,7 +471,7 @@ fn open_admin(
         );
     }
     if let Some(bind) = &settings.admin.bind {
-        match listen::probe_tcp(*bind.value()).and_then(|()| listen::tcp(*bind.value())) {
+        match probe(*bind.value(), orphans).and_then(|()| listen::tcp(*bind.value())) {
             Ok(socket) => sockets.push(socket),
             Err(error) => push_bind_error(report, bind, &error),
         }

@@ -12,7 +12,7 @@ use crate::children::Images;
 use crate::cli::{ConfigArgs, RunDir};
 use crate::control::client::ask;
 use crate::control::{Answer, Request};
-use crate::holdings;
+use crate::holdings::{self, Orphans};
 use crate::paths;
 
 /// Prints what is wrong and who will own which address when, and ends with 1 if it cannot be used.
@@ -28,7 +28,8 @@ pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
     for warning in &settings.warnings {
         eprintln!("{warning}");
     }
-    let mut report = against_system(&settings, &listening(&arguments.run_dir));
+    let (held, orphans) = listening(&arguments.run_dir);
+    let mut report = against_system(&settings, &held, orphans);
     check_programs(&mut report);
     if !report.is_empty() {
         eprintln!("{report}");
@@ -46,9 +47,13 @@ pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
 }
 
 /// What only the running system can tell, with its place in the configuration.
-pub(super) fn against_system(settings: &Settings, held: &BTreeSet<SocketAddr>) -> Report {
+pub(super) fn against_system(
+    settings: &Settings,
+    held: &BTreeSet<SocketAddr>,
+    orphans: Orphans,
+) -> Report {
     let mut report = Report::new();
-    holdings::check_ports(settings, held, &mut report);
+    holdings::check_ports(settings, held, orphans, &mut report);
     check_interfaces(settings, &mut report);
     check_commands(settings, &mut report);
     check_users(settings, &mut report);
@@ -119,10 +124,12 @@ fn check_users(settings: &Settings, report: &mut Report) {
     }
 }
 
-/// What the running instance listens on itself; nothing when none runs.
-fn listening(run_dir: &RunDir) -> BTreeSet<SocketAddr> {
+/// What the running instance listens on itself, and whether one that died may be about.
+fn listening(run_dir: &RunDir) -> (BTreeSet<SocketAddr>, Orphans) {
     match ask(&run_dir.run_dir, &Request::Listening).map(|asked| asked.answer) {
-        Ok(Answer::Listening { addresses }) => addresses.into_iter().collect(),
-        _ => BTreeSet::new(),
+        Ok(Answer::Listening { addresses }) => (addresses.into_iter().collect(), Orphans::None),
+        // A pid file without an instance is what a death leaves.
+        _ if run_dir.run_dir.join(paths::PID_FILE).exists() => (BTreeSet::new(), Orphans::Possible),
+        _ => (BTreeSet::new(), Orphans::None),
     }
 }

@@ -21,7 +21,7 @@ use super::{FAILED, USAGE, check, fail, source};
 use crate::children::Images;
 use crate::cli::Run;
 use crate::control::Control;
-use crate::holdings::{Holdings, Left, Places};
+use crate::holdings::{Holdings, Left, Orphans, Places};
 use crate::legacy::{Knowledge, Legacy};
 use crate::paths;
 use crate::signals::Signals;
@@ -183,7 +183,7 @@ impl Start<'_> {
             .chain(&self.settings.admin.bind)
             .map(|bind| *bind.value())
             .collect();
-        let report = check::against_system(&self.settings, &held);
+        let report = check::against_system(&self.settings, &held, Orphans::None);
         for finding in report.findings() {
             tracing::warn!("{finding}");
         }
@@ -205,12 +205,20 @@ impl Taken {
             let pid_file = PidFile::take(pid_path).map_err(|error| error.to_string())?;
             let control = listen::unix(control_path, 0o600)
                 .map_err(|error| format!("cannot listen on {}: {error}", control_path.display()))?;
-            let (left, children) = (Left::default(), Vec::new());
+            let orphans = if pid_file.was_left() {
+                Orphans::Possible
+            } else {
+                Orphans::None
+            };
+            let left = Left {
+                orphans,
+                ..Left::default()
+            };
             return Ok(Self {
                 pid_file,
                 control,
                 left,
-                children,
+                children: Vec::new(),
                 knowledge: None,
             });
         };
@@ -220,6 +228,7 @@ impl Taken {
             listening: legacy.listening,
             admin: legacy.admin,
             counters: Some(legacy.counters),
+            orphans: Orphans::None,
         };
         let (control, children) = (legacy.control, legacy.children);
         Ok(Self {
