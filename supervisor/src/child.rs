@@ -4,18 +4,23 @@
 //! ways and starts it again when it ends. Whether it hangs, and what its messages mean, the
 //! supervisor decides.
 
+mod life;
+mod orders;
+mod report;
+
+pub(crate) use orders::{Kill, LogReopened, Ping, Renew, Step, Stop, Tell};
+pub(crate) use report::{ChildId, News, Report, Reporting, RoleNews};
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use core_health::supervise::Backoff;
-use futures_util::stream::{self, Stream};
-use ipc::lifecycle::{self, FromChild, Role, ToChild, Welcome};
-use ipc::{admin, check, notify, proxy, vrrp};
+use ipc::lifecycle::{self, FromChild, ToChild, Welcome};
+use life::{Life, describe, life};
 use link::{Link, LinkError};
 use platform::privilege::Identity;
 use platform::process::{self, Image, Signal};
@@ -30,95 +35,6 @@ pub(crate) struct Load {
     pub(crate) descriptors: Vec<OwnedFd>,
 }
 
-/// One of the processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ChildId {
-    /// Its role.
-    pub(crate) role: Role,
-    /// Which one of the role.
-    pub(crate) slot: u16,
-}
-
-/// What a child makes known to the supervisor.
-#[derive(Message, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Report {
-    /// Which one.
-    pub(crate) child: ChildId,
-    /// What.
-    pub(crate) news: News,
-}
-
-/// The kinds of [`Report`].
-#[derive(Debug)]
-pub(crate) enum News {
-    /// A process runs; it is not in service yet.
-    Started { pid: u32 },
-    /// It answered a heartbeat.
-    Pong { seq: u64 },
-    /// It can switch to a configuration.
-    Prepared { generation: u64 },
-    /// It cannot.
-    Refused { generation: u64, why: String },
-    /// A configuration is in force.
-    Committed { generation: u64 },
-    /// The process ended; unless it was told to, it is started again by itself.
-    Ended { how: String, told: bool },
-    /// What its role says.
-    Role(RoleNews),
-}
-
-/// What the roles say.
-#[derive(Debug)]
-pub(crate) enum RoleNews {
-    /// The vrrp-actor.
-    Vrrp(vrrp::FromVrrp),
-    /// A proxy worker.
-    Proxy(proxy::FromProxy),
-    /// The health-checker.
-    Check(check::FromCheck),
-    /// The notifier.
-    Notify(notify::FromNotify),
-    /// The admin process, which says nothing.
-    Admin(admin::FromAdmin),
-}
-
-/// Ties a role's messages to [`RoleNews`].
-pub(crate) trait Reporting: lifecycle::Child {
-    /// Wraps one.
-    fn news(message: Self::From) -> RoleNews;
-}
-
-impl Reporting for vrrp::Vrrp {
-    fn news(message: Self::From) -> RoleNews {
-        RoleNews::Vrrp(message)
-    }
-}
-
-impl Reporting for proxy::Proxy {
-    fn news(message: Self::From) -> RoleNews {
-        RoleNews::Proxy(message)
-    }
-}
-
-impl Reporting for check::Check {
-    fn news(message: Self::From) -> RoleNews {
-        RoleNews::Check(message)
-    }
-}
-
-impl Reporting for notify::Notify {
-    fn news(message: Self::From) -> RoleNews {
-        RoleNews::Notify(message)
-    }
-}
-
-impl Reporting for admin::Admin {
-    fn news(message: Self::From) -> RoleNews {
-        RoleNews::Admin(message)
-    }
-}
-
 /// What all children have in common.
 #[derive(Debug)]
 pub(crate) struct Common {
@@ -130,17 +46,6 @@ pub(crate) struct Common {
 
 type SupervisorLink<C> =
     Link<ToChild<<C as lifecycle::Child>::To>, FromChild<<C as lifecycle::Child>::From>>;
-
-/// The life of one process: its messages, then its end.
-#[derive(Debug)]
-enum Life<M> {
-    /// It said something.
-    Said(FromChild<M>),
-    /// It said something that is no message.
-    Babbled(LinkError),
-    /// It ended, and everything that it had said was read.
-    Ended(io::Result<ExitStatus>),
-}
 
 /// The actor.
 pub(crate) struct Child<C: Reporting> {
@@ -386,186 +291,6 @@ impl<C: Reporting> StreamHandler<Life<C::From>> for Child<C> {
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 
-/// A heartbeat.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Ping(pub(crate) u64);
-
-impl<C: Reporting> Handler<Ping> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, ping: Ping, _: &mut Context<Self>) {
-        self.send(&ToChild::Ping { seq: ping.0 }, &[]);
-    }
-}
-
-/// End the process at once: it hangs, or its time is up.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Kill;
-
-impl<C: Reporting> Handler<Kill> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, _: Kill, _: &mut Context<Self>) {
-        self.kill();
-    }
-}
-
-/// A step of a change of configuration.
-#[derive(Message, Clone, Debug)]
-#[rtype(result = "()")]
-pub(crate) enum Step {
-    /// Ask the running process to make ready for `now`; should it be restarted after the change,
-    /// the new process gets `restart`.
-    Prepare { now: Arc<Load>, restart: Arc<Load> },
-    /// Switch.
-    Commit,
-    /// Forget.
-    Abort,
-}
-
-impl<C: Reporting> Handler<Step> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, step: Step, _: &mut Context<Self>) {
-        match step {
-            Step::Prepare { now, restart } => self.prepare(&now, restart),
-            Step::Commit => self.commit(),
-            Step::Abort => {
-                if let Some((load, _)) = self.prepared.take() {
-                    self.send(
-                        &ToChild::Abort {
-                            generation: load.generation,
-                        },
-                        &[],
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// The configuration in force with descriptors of its own, for the next process.
-#[derive(Message, Clone, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Renew(pub(crate) Arc<Load>);
-
-impl<C: Reporting> Handler<Renew> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, renew: Renew, _: &mut Context<Self>) {
-        self.load = renew.0;
-    }
-}
-
-/// Passes on what only this role is told.
-#[derive(Message, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Tell<M> {
-    /// The message.
-    pub(crate) message: M,
-    /// What goes along.
-    pub(crate) descriptors: Vec<OwnedFd>,
-}
-
-impl<C: Reporting> Handler<Tell<C::To>> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, tell: Tell<C::To>, _: &mut Context<Self>) {
-        self.send(&ToChild::Role(tell.message), &borrow(&tell.descriptors));
-    }
-}
-
-/// The supervisor's own log was opened anew; the process changes to it too.
-#[derive(Message, Clone, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct LogReopened(pub(crate) Arc<OwnedFd>);
-
-impl<C: Reporting> Handler<LogReopened> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, log: LogReopened, _: &mut Context<Self>) {
-        self.send(&ToChild::LogReopened, &[log.0.as_fd()]);
-    }
-}
-
-/// End in good order, and stay ended.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "()")]
-pub(crate) struct Stop {
-    /// How long it may take; the supervisor kills what is left.
-    pub(crate) within: Duration,
-}
-
-impl<C: Reporting> Handler<Stop> for Child<C> {
-    type Result = ();
-
-    fn handle(&mut self, stop: Stop, _: &mut Context<Self>) {
-        self.send(
-            &ToChild::Stop {
-                within: stop.within,
-            },
-            &[],
-        );
-        match &mut self.state {
-            State::Running { told_to_stop, .. } => *told_to_stop = true,
-            // Said again by one that an upgrade has ended before it was given up.
-            State::Pausing | State::Stopped => {
-                self.state = State::Stopped;
-                self.report(News::Ended {
-                    how: "was not running".into(),
-                    told: true,
-                });
-            }
-        }
-    }
-}
-
-fn life<C: Reporting>(
-    link: Rc<SupervisorLink<C>>,
-    process: tokio::process::Child,
-) -> impl Stream<Item = Life<C::From>> + 'static {
-    enum Stage<C: Reporting> {
-        Talking(Rc<SupervisorLink<C>>, tokio::process::Child),
-        Ending(tokio::process::Child),
-    }
-    stream::unfold(
-        Some(Stage::<C>::Talking(link, process)),
-        |stage| async move {
-            let (link, mut process) = match stage? {
-                Stage::Talking(link, process) => (Some(link), process),
-                Stage::Ending(process) => (None, process),
-            };
-            if let Some(link) = link {
-                match link.receive().await {
-                    Ok(received) => {
-                        let said = Life::Said(received.message);
-                        return Some((said, Some(Stage::Talking(link, process))));
-                    }
-                    Err(LinkError::Closed) => {}
-                    Err(error) => {
-                        return Some((Life::Babbled(error), Some(Stage::Ending(process))));
-                    }
-                }
-            }
-            Some((Life::Ended(process.wait().await), None))
-        },
-    )
-}
-
 fn borrow(descriptors: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
     descriptors.iter().map(AsFd::as_fd).collect()
-}
-
-fn describe(status: io::Result<ExitStatus>) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match status {
-        Err(error) => format!("cannot be waited for: {error}"),
-        Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => format!("exit status {code}"),
-            (None, Some(signal)) => format!("signal {signal}"),
-            (None, None) => "for an unknown reason".into(),
-        },
-    }
 }
