@@ -1,5 +1,6 @@
 //! The real session between clients and back ends that misbehave, in memory and in virtual time.
 
+mod costs;
 mod lab;
 mod own_answers;
 mod relaying;
