@@ -5,8 +5,10 @@
 //!
 //! [`Child`]: crate::child::Child
 
+mod logs;
 mod reload;
 mod reports;
+mod show;
 mod stop;
 mod upgrade;
 
@@ -14,9 +16,7 @@ pub(crate) use stop::notify_systemd;
 pub(crate) use upgrade::Rebirth;
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -25,13 +25,12 @@ use core_health::supervise::Heartbeat;
 use ipc::event::{Event, Severity, What};
 use ipc::lifecycle::Role;
 use ipc::notify::ToNotify;
-use ipc::proxy::ToProxy;
 use platform::clock;
 use platform::privilege::Identity;
-use settings::{LogTarget, Settings, Source};
+use settings::{Settings, Source};
 use tokio::sync::oneshot;
 
-use crate::child::{ChildId, Common, LogReopened, Tell};
+use crate::child::{ChildId, Common, Tell};
 use crate::children::{Children, Images, Loads};
 use crate::control::{Answer, Asked, Request};
 use crate::holdings::{Holdings, Places};
@@ -45,9 +44,6 @@ const START_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long VRRP waits for the first round of checks before it may lead without.
 const FIRST_ROUND_MAX: Duration = Duration::from_secs(5);
-
-/// Between two messages about the node's state to everybody who shows it.
-const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the state is shown when nothing changes, for the counters in it.
 const STATUS_IDLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -317,95 +313,6 @@ impl Supervisor {
                 descriptors: Vec::new(),
             });
         }
-    }
-
-    /// Shows the node's state to everybody soon; many changes at once make one message.
-    fn status_changed(&mut self, ctx: &mut Context<Self>) {
-        if self.status_due.is_none() {
-            self.status_due = Some(ctx.run_later(STATUS_INTERVAL, |supervisor, _| {
-                supervisor.status_due = None;
-                supervisor.show_status();
-            }));
-        }
-    }
-
-    fn show_status(&self) {
-        let Some(children) = &self.children else {
-            return;
-        };
-        let status = Box::new(self.status());
-        for slot in 0..children.proxy_count() {
-            let message = ToProxy::Status(status.clone());
-            children.tell_proxy(
-                slot,
-                Tell {
-                    message,
-                    descriptors: Vec::new(),
-                },
-            );
-        }
-        children.tell_admin(ipc::admin::ToAdmin::Status(status));
-    }
-
-    fn status(&self) -> ipc::status::NodeStatus {
-        let well = self.proxy_health.is_well();
-        self.node.status(
-            &self.settings,
-            self.generation,
-            well,
-            &self.holdings.counters,
-        )
-    }
-
-    fn reopen_logs(&mut self) {
-        if self.reload.is_some() {
-            // It has opened files already, which would take the place of those opened now.
-            self.reopen_due = true;
-            return;
-        }
-        if let Err(report) = self.holdings.reopen_logs(&self.settings, self.identity) {
-            return tracing::error!("the log files cannot be opened again:\n{report}");
-        }
-        if let Err(error) = self.hand_out_logs() {
-            return tracing::error!("the log files cannot be handed out: {error}");
-        }
-        tracing::info!("log files opened again");
-    }
-
-    fn hand_out_logs(&self) -> std::io::Result<()> {
-        let Some(children) = &self.children else {
-            return Ok(());
-        };
-        // A process that is started later gets the new files as well.
-        let loads = Loads::make(
-            &self.holdings,
-            &self.settings,
-            self.generation,
-            self.slots,
-            None,
-        )?;
-        children.renew(&loads);
-        let files = self.holdings.notify_files()?;
-        children.tell_notify(Tell {
-            message: ToNotify::LogsReopened,
-            descriptors: files,
-        });
-        for slot in 0..children.proxy_count() {
-            let descriptors = self.holdings.access_logs()?;
-            children.tell_proxy(
-                slot,
-                Tell {
-                    message: ToProxy::LogsReopened,
-                    descriptors,
-                },
-            );
-        }
-        if let LogTarget::File(path) = &self.settings.global.log.target {
-            let log: OwnedFd = platform::daemon::open_log(path.value(), self.identity)?;
-            platform::process::replace_stderr(&log)?;
-            children.log_reopened(&LogReopened(Arc::new(log)));
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,144 @@
+//! Listeners, routes and upstreams, as a proxy worker gets them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipc::proxy::{
+    BindSpec, ListenerLimits, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction,
+    RouteSpec, ServerSpec, UpstreamSpec,
+};
+use settings::Settings;
+
+/// The proxy workers' part. `known` are the addresses that the workers listen on already.
+pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxySnapshot {
+    let log_paths = access_logs(settings);
+    ProxySnapshot {
+        node: settings.node.name.clone(),
+        drain_timeout: settings.proxy.drain_timeout,
+        listeners: settings
+            .listeners
+            .iter()
+            .map(|listener| listener_spec(listener, known, &log_paths))
+            .collect(),
+        routes: settings
+            .routes
+            .iter()
+            .map(|route| route_spec(settings, route))
+            .collect(),
+        upstreams: settings.upstreams.iter().map(upstream_spec).collect(),
+        log_files: log_paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+    }
+}
+
+/// The access logs of all listeners, each once, in the order in which their files go along.
+pub(crate) fn access_logs(settings: &Settings) -> Vec<PathBuf> {
+    let logs = settings
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.access_log.as_ref());
+    logs.map(|log| log.path.value().clone())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// Every address that is listened on, each once, in the order of the file.
+pub(crate) fn binds(settings: &Settings) -> Vec<SocketAddr> {
+    settings
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.bind)
+        .map(|bind| *bind.value())
+        .collect()
+}
+
+fn listener_spec(
+    listener: &settings::Listener,
+    known: &BTreeSet<SocketAddr>,
+    log_paths: &[PathBuf],
+) -> ListenerSpec {
+    let bind = |address: &settings::Spanned<SocketAddr>| BindSpec {
+        address: *address.value(),
+        new: !known.contains(address.value()),
+    };
+    let access_log = listener
+        .access_log
+        .as_ref()
+        .and_then(|log| log_paths.iter().position(|path| path == log.path.value()));
+    ListenerSpec {
+        name: listener.name.clone(),
+        binds: listener.bind.iter().map(bind).collect(),
+        node_header: listener.node_header,
+        access_log: access_log.and_then(|index| u16::try_from(index).ok()),
+        timeouts: ListenerTimeouts {
+            head: listener.timeouts.head,
+            body_idle: listener.timeouts.body_idle,
+            keep_alive: listener.timeouts.keep_alive,
+            send: listener.timeouts.send,
+        },
+        limits: ListenerLimits {
+            header_bytes: listener.limits.header_bytes,
+            headers: listener.limits.headers,
+            body: listener.limits.body.unwrap_or(0),
+            requests_per_connection: listener
+                .limits
+                .requests_per_connection
+                .map_or(0, |requests| requests.get()),
+        },
+    }
+}
+
+fn route_spec(settings: &Settings, route: &settings::Route) -> RouteSpec {
+    let listeners = settings.listeners.iter().enumerate();
+    RouteSpec {
+        listeners: listeners
+            .filter(|(_, listener)| route.listeners.contains(&listener.name))
+            .filter_map(|(index, _)| u16::try_from(index).ok())
+            .collect(),
+        path: route.path.value().clone(),
+        action: match &route.action {
+            settings::RouteAction::Upstream(name) => RouteAction::Upstream(index_of(
+                settings
+                    .upstreams
+                    .iter()
+                    .map(|upstream| upstream.name.as_str()),
+                name,
+            )),
+            settings::RouteAction::StatusPage => RouteAction::StatusPage,
+            settings::RouteAction::StubStatus => RouteAction::StubStatus,
+        },
+        allow: route.allow.clone(),
+        deny: route.deny.clone(),
+    }
+}
+
+/// The place of a name that `settings` has seen to exist.
+fn index_of<'a>(mut names: impl Iterator<Item = &'a str>, wanted: &str) -> u16 {
+    names
+        .position(|name| name == wanted)
+        .and_then(|index| u16::try_from(index).ok())
+        .unwrap_or(u16::MAX)
+}
+
+fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
+    let server = |server: &settings::Server| ServerSpec {
+        address: *server.address.value(),
+        weight: server.weight.get(),
+        max_fails: server.max_fails,
+        fail_timeout: server.fail_timeout,
+    };
+    UpstreamSpec {
+        name: upstream.name.clone(),
+        servers: upstream.servers.iter().map(server).collect(),
+        idle_max: upstream.keep_alive.idle,
+        idle_timeout: upstream.keep_alive.timeout,
+        connect_timeout: upstream.timeouts.connect,
+        read_timeout: upstream.timeouts.read,
+        send_timeout: upstream.timeouts.send,
+        tries: upstream.retries.tries.get(),
+    }
+}
