@@ -9,6 +9,7 @@
 mod announce;
 mod checks;
 mod checksum;
+pub mod diagnosis;
 mod event;
 pub mod forecast;
 mod packet;

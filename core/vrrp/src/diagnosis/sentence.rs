@@ -1,0 +1,308 @@
+//! Findings as sentences: what is wrong, and what to do about it.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::{Finding, Holder, Mac};
+use crate::checks::Discard;
+use crate::packet::{Auth, Protocol};
+
+impl Finding {
+    /// What to do about it: sentences, without the last full stop.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::InterfaceMissing => "`ip link` lists the interfaces; correct `interface`".into(),
+            Self::InterfaceDown => "switch it on (`ip link set ... up`), look at the cable".into(),
+            Self::Foreign { is_accepted, .. } => {
+                let danger = if *is_accepted {
+                    "It takes part in the election. "
+                } else {
+                    ""
+                };
+                format!(
+                    "{danger}If it belongs to the pair, add it to [nodes]; else give one of the two \
+                     another vrid"
+                )
+            }
+            Self::Rejected { reason, .. } => remedy(*reason).into(),
+            Self::AddressList { .. } => "Let the lists agree. This node tolerates the difference, \
+                                         keepalived before 2.3.3 does not, and two of them own then"
+                .into(),
+            Self::IntervalLearned { .. } => "Set the same `advert_interval` on all nodes: a Backup \
+                                             learns that of its Master, and takes over later or \
+                                             sooner than you expect"
+                .into(),
+            Self::ChecksumForm { .. } => "Nothing, if it listens to us: we accept both forms, and \
+                                          send the one with the pseudo-header. If it does not, both \
+                                          will be MASTER"
+                .into(),
+            Self::Swallowed {
+                rules,
+                has_strict_rp_filter,
+                ..
+            } => {
+                let mut advice = with_rules("Let protocol 112 in (`ip protocol vrrp accept`)", rules);
+                if *has_strict_rp_filter {
+                    advice.push_str(". rp_filter is 1: if the way back to the sender is another \
+                                     interface, set it to 2");
+                }
+                advice
+            }
+            Self::NodeAddressTaken { .. } => "Give one of the two machines another address".into(),
+            Self::HeldSilently { rules, .. } => with_rules(
+                "If evenkeel is running, something drops what it sends: let protocol 112 out. If \
+                 not, remove the address (`ip addr del`)",
+                rules,
+            ),
+            Self::SeveralMasters { .. } => "They do not hear, or do not accept, one another: see \
+                                            the other findings, and run this on the other node"
+                .into(),
+            Self::NoMaster {
+                is_multicast,
+                rules,
+            } => {
+                let network = if *is_multicast {
+                    "a switch that snoops IGMP may lose multicast (transport = \"unicast\" avoids it)"
+                } else {
+                    "see that the peers list this node's address"
+                };
+                let advice = format!(
+                    "Start evenkeel on a node; if it runs, let protocol 112 through all firewalls \
+                     between the nodes, and {network}"
+                );
+                with_rules(&advice, rules)
+            }
+            Self::TooShort { needed } => {
+                format!("Listen longer: --seconds {}", needed.as_secs().saturating_add(1))
+            }
+            Self::SeveralOwners { .. } => "Clients reach either. Find out why both own it: see the \
+                                           other findings; remove it where it was put by hand"
+                .into(),
+            Self::Unanswered { .. } => "Look at the MASTER: `ip addr`, and net.ipv4.conf.*.arp_ignore"
+                .into(),
+            Self::HeldByStranger { .. } => "Find the machine, and remove the address from it".into(),
+            Self::ClaimedByOtherVrid { .. } => {
+                "An address belongs to one virtual router: remove it from one".into()
+            }
+            Self::ArpIgnored { .. } => "Set net.ipv4.conf.all.arp_ignore and that of the interface \
+                                        to 0"
+                .into(),
+            Self::FirewallDrops { rules } => with_rules("Let protocol 112 through", rules),
+            Self::UnknownSegments { rule } => format!(
+                "After a takeover clients of the dead node then wait for minutes instead of \
+                 connecting again. Reject such segments with a TCP reset, or set \
+                 net.netfilter.nf_conntrack_tcp_loose = 1. The rule: {rule}"
+            ),
+        }
+    }
+}
+
+fn with_rules(advice: &str, rules: &[String]) -> String {
+    match rules {
+        [] => advice.to_owned(),
+        rules => format!("{advice}. Rules that look like it: {}", rules.join(" | ")),
+    }
+}
+
+/// For packets that are discarded.
+fn remedy(reason: Discard) -> &'static str {
+    match reason {
+        Discard::Ttl => "A router or a tunnel lies between the nodes: they must share a link",
+        Discard::Version => "Set the same `version` on all nodes (keepalived: vrrp_version)",
+        Discard::AuthType | Discard::AuthPassword => {
+            "Set the same `auth` on all nodes (keepalived: auth_type, auth_pass); until then each \
+             takes itself for the MASTER"
+        }
+        Discard::Interval => {
+            "Set the same `advert_interval` on all nodes (keepalived: advert_int); until then each \
+             takes itself for the MASTER"
+        }
+        Discard::Transport => {
+            "Set the same `transport` on all nodes (keepalived: unicast_peer for unicast)"
+        }
+        Discard::NotAPeer => "Add it to `peers`",
+        Discard::Length | Discard::Checksum | Discard::Type | Discard::Count | Discard::Vrid => {
+            "Something damages packets on their way, or a program there is broken: look with \
+             `tcpdump -vvi INTERFACE ip proto 112`"
+        }
+        Discard::OwnAddress => "Give one of the two machines another address",
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InterfaceMissing => f.write_str("the interface does not exist on this node"),
+            Self::InterfaceDown => f.write_str("the interface is down"),
+            Self::Foreign {
+                speaker,
+                priority,
+                adverts,
+                ..
+            } => write!(
+                f,
+                "{speaker} speaks for this virtual router (priority {priority}, {adverts} adverts) \
+                 and is none of [nodes]"
+            ),
+            Self::Rejected {
+                speaker,
+                reason,
+                ttl,
+                heard,
+                own,
+            } => write_rejected(f, *speaker, *reason, (*ttl, *heard, *own)),
+            Self::AddressList {
+                speaker,
+                missing,
+                added,
+            } => {
+                write!(f, "{speaker} has other virtual addresses:")?;
+                let parts = [("without", missing), ("also with", added)];
+                for (word, addresses) in parts.iter().filter(|(_, list)| !list.is_empty()) {
+                    write!(f, " {word} {}", list(addresses))?;
+                }
+                Ok(())
+            }
+            Self::IntervalLearned {
+                speaker,
+                heard,
+                own,
+            } => write!(
+                f,
+                "{speaker} sends every {heard:?}, this node every {own:?}"
+            ),
+            Self::ChecksumForm { speaker } => write!(
+                f,
+                "{speaker} leaves the pseudo-header out of its checksum (RFC 9568)"
+            ),
+            Self::Swallowed {
+                speaker, packets, ..
+            } => write!(
+                f,
+                "{packets} adverts of {speaker} reached the interface, and none a program: \
+                 this node drops them"
+            ),
+            Self::NodeAddressTaken { address, mac } => write!(
+                f,
+                "{} sends adverts from {address}, this node's own address",
+                Hex(mac)
+            ),
+            Self::HeldSilently { addresses, .. } => write!(
+                f,
+                "this node has {}, and no advert leaves it",
+                list(addresses)
+            ),
+            Self::SeveralMasters { masters } => {
+                let one = |(address, priority): &(Ipv4Addr, u8)| format!("{address} ({priority})");
+                let all: Vec<String> = masters.iter().map(one).collect();
+                write!(f, "there are {} MASTERs: {}", all.len(), all.join(", "))
+            }
+            Self::NoMaster { .. } => f.write_str("nobody is MASTER: not one advert was seen"),
+            Self::TooShort { needed } => write!(
+                f,
+                "no advert was seen, but a Backup too would wait for {needed:.1?}"
+            ),
+            Self::SeveralOwners { address, holders } => {
+                let one = |holder: &Holder| match holder {
+                    Holder::Here => "this node".to_owned(),
+                    Holder::There(mac) => Hex(mac).to_string(),
+                };
+                let all: Vec<String> = holders.iter().map(one).collect();
+                write!(f, "{address} has {} owners: {}", all.len(), all.join(", "))
+            }
+            Self::Unanswered { address } => {
+                write!(f, "there is a MASTER, but nobody answers ARP for {address}")
+            }
+            Self::HeldByStranger { address, mac } => write!(
+                f,
+                "{address} is answered for by {}, from whom no advert comes",
+                Hex(mac)
+            ),
+            Self::ClaimedByOtherVrid {
+                vrid,
+                speaker,
+                address,
+            } => write!(f, "{speaker} has {address} in its virtual router {vrid}"),
+            Self::ArpIgnored { arp_ignore } => write!(
+                f,
+                "arp_ignore is {arp_ignore}: as MASTER this node would not answer ARP for all of \
+                 its virtual addresses"
+            ),
+            Self::FirewallDrops { .. } => f.write_str("the firewall of this node drops VRRP"),
+            Self::UnknownSegments { .. } => {
+                f.write_str("the firewall of this node drops segments of unknown connections")
+            }
+        }
+    }
+}
+
+fn write_rejected(
+    f: &mut fmt::Formatter<'_>,
+    speaker: Ipv4Addr,
+    reason: Discard,
+    (ttl, heard, own): (u8, Option<Protocol>, Protocol),
+) -> fmt::Result {
+    write!(f, "adverts of {speaker} are not listened to: ")?;
+    let heard = heard.unwrap_or(own);
+    match reason {
+        Discard::Ttl => write!(f, "their TTL is {ttl}, it must be 255"),
+        Discard::Version => match heard == own {
+            true => f.write_str("their version is neither 2 nor 3"),
+            false => write!(f, "version {}, here {}", version(&heard), version(&own)),
+        },
+        Discard::AuthType => write!(f, "{}, here {}", password(&heard), password(&own)),
+        Discard::AuthPassword => f.write_str("another password"),
+        Discard::Interval => match heard == own {
+            true => f.write_str("their interval is zero"),
+            false => write!(
+                f,
+                "their interval is {:?}, here {:?}",
+                heard.interval(),
+                own.interval()
+            ),
+        },
+        Discard::Transport => f.write_str("one sends to the group, the other to single nodes"),
+        Discard::NotAPeer => f.write_str("it is not in the list of peers"),
+        Discard::Length => f.write_str("their length is wrong"),
+        Discard::Checksum => f.write_str("their checksum is wrong"),
+        Discard::Type => f.write_str("they are no advertisements"),
+        Discard::Count => f.write_str("they have no address"),
+        Discard::Vrid => f.write_str("their virtual router is wrong"),
+        Discard::OwnAddress => f.write_str("they come from this node's own address"),
+    }
+}
+
+fn version(protocol: &Protocol) -> u8 {
+    match protocol {
+        Protocol::V2 { .. } => 2,
+        Protocol::V3 { .. } => 3,
+    }
+}
+
+fn password(protocol: &Protocol) -> &'static str {
+    match protocol {
+        Protocol::V2 {
+            auth: Auth::Pass(_),
+            ..
+        } => "with a password",
+        Protocol::V2 {
+            auth: Auth::None, ..
+        }
+        | Protocol::V3 { .. } => "without a password",
+    }
+}
+
+fn list(addresses: &[Ipv4Addr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(Ipv4Addr::to_string).collect();
+    addresses.join(", ")
+}
+
+/// An Ethernet address as people write it.
+struct Hex<'m>(&'m Mac);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}

@@ -1,0 +1,193 @@
+//! Packets, sorted by who sent them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::{Mac, Observations, Sighting};
+use crate::checks::{Discard, check};
+use crate::packet::{ChecksumForm, Octets, Protocol, Received, decode};
+use crate::spec::{Spec, Transport};
+
+/// What one sender said to our virtual router.
+#[derive(Debug)]
+pub(super) struct Speaker<'s> {
+    pub(super) address: Ipv4Addr,
+    /// The last that was not 0.
+    pub(super) priority: u8,
+    /// Why packets of it would be discarded.
+    pub(super) rejections: BTreeMap<Discard, Details>,
+    /// Version, interval and checksum of the last packet that would be listened to.
+    pub(super) accepted: Option<(Protocol, ChecksumForm)>,
+    /// The addresses of the last packet that could be read.
+    pub(super) addresses: Option<&'s [Octets]>,
+    /// How many packets were for this node.
+    pub(super) to_us: usize,
+    /// When it said a priority that is not 0.
+    claims: Vec<Duration>,
+    macs: BTreeSet<Mac>,
+}
+
+/// What is said about a packet that would be discarded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Details {
+    pub(super) ttl: u8,
+    pub(super) protocol: Option<Protocol>,
+}
+
+impl<'s> Speaker<'s> {
+    fn new(address: Ipv4Addr) -> Self {
+        Self {
+            address,
+            priority: 0,
+            rejections: BTreeMap::new(),
+            accepted: None,
+            addresses: None,
+            to_us: 0,
+            claims: Vec::new(),
+            macs: BTreeSet::new(),
+        }
+    }
+
+    fn hear(&mut self, spec: &Spec, packet: &'s Sighting, glimpse: Glimpse) {
+        self.macs.insert(packet.mac);
+        if glimpse.priority != 0 {
+            self.priority = glimpse.priority;
+            self.claims.push(packet.at);
+        }
+        self.to_us += usize::from(glimpse.is_for(spec));
+        let mut details = Details {
+            ttl: glimpse.ttl,
+            protocol: None,
+        };
+        let outcome = decode(&packet.octets).and_then(|received: Received<'s>| {
+            details.protocol = Some(received.advert.protocol);
+            self.addresses = Some(received.advert.addresses);
+            check(spec, &received).map(|()| (received.advert.protocol, received.checksum))
+        });
+        match outcome {
+            Ok(accepted) => self.accepted = Some(accepted),
+            Err(reason) => {
+                self.rejections.insert(reason, details);
+            }
+        }
+    }
+
+    /// How many adverts claimed to be of a Master.
+    pub(super) fn count(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// When it claimed so first.
+    pub(super) fn first(&self) -> Option<Duration> {
+        self.claims.first().copied()
+    }
+
+    /// How often it claimed so from then on.
+    pub(super) fn since(&self, begun: Duration) -> usize {
+        self.claims.iter().filter(|at| **at >= begun).count()
+    }
+
+    /// Its Ethernet address, one of them.
+    pub(super) fn mac(&self) -> Option<Mac> {
+        self.macs.first().copied()
+    }
+}
+
+/// All who were heard.
+#[derive(Debug)]
+pub(super) struct Speakers<'s> {
+    own: Option<Speaker<'s>>,
+    others: BTreeMap<Ipv4Addr, Speaker<'s>>,
+    /// Adverts of other virtual routers: who says what about which addresses.
+    beside: BTreeMap<(u8, Ipv4Addr), &'s [Octets]>,
+}
+
+impl<'s> Speakers<'s> {
+    pub(super) fn read(spec: &Spec, seen: &'s Observations) -> Self {
+        let mut speakers = Self {
+            own: None,
+            others: BTreeMap::new(),
+            beside: BTreeMap::new(),
+        };
+        for packet in &seen.packets {
+            let Some(glimpse) = Glimpse::of(&packet.octets) else {
+                continue;
+            };
+            let source = glimpse.source;
+            if glimpse.vrid != spec.vrid.get() {
+                if let Ok(received) = decode(&packet.octets) {
+                    let key = (glimpse.vrid, source);
+                    speakers.beside.insert(key, received.advert.addresses);
+                }
+                continue;
+            }
+            let speaker = if source == spec.source {
+                speakers.own.get_or_insert_with(|| Speaker::new(source))
+            } else {
+                let others = speakers.others.entry(source);
+                others.or_insert_with(|| Speaker::new(source))
+            };
+            speaker.hear(spec, packet, glimpse);
+        }
+        speakers
+    }
+
+    pub(super) fn own(&self) -> Option<&Speaker<'s>> {
+        self.own.as_ref()
+    }
+
+    pub(super) fn own_macs(&self) -> Vec<Mac> {
+        let own = self.own.iter();
+        own.flat_map(|own| own.macs.iter().copied()).collect()
+    }
+
+    pub(super) fn others(&self) -> impl Iterator<Item = &Speaker<'s>> {
+        self.others.values()
+    }
+
+    /// Whether anybody is heard.
+    pub(super) fn any(&self) -> bool {
+        self.own.is_some() || !self.others.is_empty()
+    }
+
+    /// Our addresses in adverts of other virtual routers.
+    pub(super) fn foreign_claims(&self, spec: &Spec) -> Vec<(u8, Ipv4Addr, Ipv4Addr)> {
+        let claims = self.beside.iter().flat_map(|((vrid, speaker), addresses)| {
+            let ours = addresses.iter().filter(|it| spec.addresses.contains(it));
+            ours.map(|address| (*vrid, *speaker, Ipv4Addr::from(*address)))
+        });
+        claims.collect()
+    }
+}
+
+/// What a packet claims, whether it is whole or not.
+#[derive(Debug, Clone, Copy)]
+struct Glimpse {
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    vrid: u8,
+    priority: u8,
+}
+
+impl Glimpse {
+    fn of(packet: &[u8]) -> Option<Self> {
+        let octet = |at: usize| packet.get(at).copied();
+        let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
+        let header = 4 * usize::from(octet(0)? & 0x0f);
+        Some(Self {
+            source: address(12)?,
+            destination: address(16)?,
+            ttl: octet(8)?,
+            vrid: octet(header + 1)?,
+            priority: octet(header + 2)?,
+        })
+    }
+
+    /// Whether this node's programs should get to see it.
+    fn is_for(&self, spec: &Spec) -> bool {
+        let is_multicast = spec.transport == Transport::Multicast;
+        self.destination == spec.source || (self.destination.is_multicast() && is_multicast)
+    }
+}

@@ -1,0 +1,541 @@
+//! The doctor's table: what was seen, and what is said about it.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use core_vrrp::diagnosis::{
+    Diagnosis, Finding, Firewall, Holder, Link, Mac, Observations, Severity, Sighting, diagnose,
+};
+use core_vrrp::{
+    Advert, AnnouncePlan, Auth, Centiseconds, Discard, GROUP, Octets, Password, Priority, Protocol,
+    Route, Seconds, Spec, Transport, Vrid, encode,
+};
+
+const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 101);
+const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 102);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 50);
+const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 105);
+const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 106);
+
+fn mac(last: u8) -> Mac {
+    [2, 0, 0, 0, 0, last]
+}
+
+/// The last octet of a node's address is that of its MAC address here.
+fn mac_of(address: Ipv4Addr) -> Mac {
+    let [.., last] = address.octets();
+    mac(last)
+}
+
+fn v2(interval: u8, password: Option<&[u8; 8]>) -> Protocol {
+    Protocol::V2 {
+        interval: Seconds::new(interval).expect("in range"),
+        auth: password.map_or(Auth::None, |octets| Auth::Pass(Password::new(*octets))),
+    }
+}
+
+fn v3(centiseconds: u16) -> Protocol {
+    Protocol::V3 {
+        interval: Centiseconds::new(centiseconds).expect("in range"),
+    }
+}
+
+fn spec() -> Spec {
+    Spec {
+        vrid: Vrid::new(101).expect("in range"),
+        protocol: v2(1, Some(b"testpass")),
+        priority: Priority::new(200).expect("in range"),
+        preempt: true,
+        preempt_delay: Duration::ZERO,
+        source: OWN,
+        transport: Transport::Unicast(vec![PEER]),
+        addresses: vec![VIP.octets()],
+        tracks: Vec::new(),
+        lease: None,
+        announce: AnnouncePlan {
+            repeat: 5,
+            interval: Duration::ZERO,
+            delay: Duration::ZERO,
+            refresh: Duration::ZERO,
+        },
+        startup_delay: Duration::ZERO,
+        down_timer_adverts: 3,
+    }
+}
+
+/// Who sends what to whom, once a second for five seconds.
+struct Sender {
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    protocol: Protocol,
+    vrid: u8,
+    priority: u8,
+    addresses: Vec<Octets>,
+    ttl: u8,
+}
+
+/// As the peer should send it.
+fn peer() -> Sender {
+    Sender {
+        source: PEER,
+        destination: OWN,
+        protocol: v2(1, Some(b"testpass")),
+        vrid: 101,
+        priority: 199,
+        addresses: vec![VIP.octets()],
+        ttl: 255,
+    }
+}
+
+fn this_node() -> Sender {
+    Sender {
+        source: OWN,
+        destination: PEER,
+        priority: 200,
+        ..peer()
+    }
+}
+
+impl Sender {
+    fn packets(&self) -> Vec<Sighting> {
+        let advert = Advert {
+            protocol: self.protocol,
+            vrid: Vrid::new(self.vrid).expect("in range"),
+            priority: Priority::new(self.priority).unwrap_or(Priority::RELEASE),
+            addresses: &self.addresses,
+        };
+        let route = Route {
+            source: self.source,
+            destination: self.destination,
+        };
+        let mut octets = Vec::new();
+        encode(&advert, route, 1, &mut octets);
+        octets[8] = self.ttl;
+        let seen = |second| Sighting {
+            at: Duration::from_secs(second),
+            mac: mac_of(self.source),
+            octets: octets.clone(),
+        };
+        (0..5).map(seen).collect()
+    }
+}
+
+/// Five seconds on a link where these speak; what is for this node gets there.
+fn seen(senders: &[Sender]) -> Observations {
+    let mut packets: Vec<Sighting> = senders.iter().flat_map(Sender::packets).collect();
+    packets.sort_by_key(|packet| packet.at);
+    let heard = senders.iter().filter(|sender| sender.source != OWN);
+    Observations {
+        listened: Duration::from_secs(5),
+        link: Some(Link {
+            is_up: true,
+            mac: mac_of(OWN),
+        }),
+        packets,
+        delivered: heard.map(|sender| sender.source).collect(),
+        ..Observations::default()
+    }
+}
+
+/// The peer is Master and answers for the address.
+fn healthy_backup() -> Observations {
+    Observations {
+        answers: vec![(VIP, mac_of(PEER))],
+        ..seen(&[peer()])
+    }
+}
+
+fn healthy_master() -> Observations {
+    Observations {
+        held: vec![VIP],
+        ..seen(&[this_node()])
+    }
+}
+
+/// The peer is Master, and this is what it sends.
+fn with_peer(sender: Sender) -> Observations {
+    Observations {
+        answers: vec![(VIP, mac_of(PEER))],
+        ..seen(&[sender])
+    }
+}
+
+fn diagnosis_of(spec: &Spec, seen: &Observations) -> Diagnosis {
+    diagnose(spec, &[OWN, PEER], seen)
+}
+
+/// The words of the findings, each of which the manual explains.
+fn codes(diagnosis: &Diagnosis) -> Vec<&'static str> {
+    let codes: Vec<_> = diagnosis.findings.iter().map(Finding::code).collect();
+    let manual = include_str!("../../../docs/manual/doctor.md");
+    for code in &codes {
+        assert!(manual.contains(&format!("`[{code}]`")), "{code}");
+    }
+    codes
+}
+
+#[test]
+fn what_the_peer_says_is_judged_as_the_router_judges_it() {
+    let cases: [(&str, Sender, &[&str]); 11] = [
+        ("as it should be", peer(), &[]),
+        (
+            "priority 0 is no Master",
+            Sender {
+                priority: 0,
+                ..peer()
+            },
+            &[],
+        ),
+        (
+            "another password",
+            Sender {
+                protocol: v2(1, Some(b"secret\0\0")),
+                ..peer()
+            },
+            &["auth_password"],
+        ),
+        (
+            "no password",
+            Sender {
+                protocol: v2(1, None),
+                ..peer()
+            },
+            &["auth_type"],
+        ),
+        (
+            "another interval",
+            Sender {
+                protocol: v2(2, Some(b"testpass")),
+                ..peer()
+            },
+            &["interval"],
+        ),
+        (
+            "another version",
+            Sender {
+                protocol: v3(100),
+                ..peer()
+            },
+            &["version"],
+        ),
+        ("through a router", Sender { ttl: 254, ..peer() }, &["ttl"]),
+        (
+            "multicast to one that speaks unicast",
+            Sender {
+                destination: GROUP,
+                ..peer()
+            },
+            &["transport"],
+        ),
+        (
+            "other addresses",
+            Sender {
+                addresses: vec![OTHER_VIP.octets()],
+                ..peer()
+            },
+            &["address-list"],
+        ),
+        (
+            "our address in another virtual router",
+            Sender { vrid: 7, ..peer() },
+            &["no-master", "other-vrid"],
+        ),
+        (
+            "another virtual router beside ours",
+            Sender {
+                vrid: 7,
+                addresses: vec![OTHER_VIP.octets()],
+                ..peer()
+            },
+            &["no-master"],
+        ),
+    ];
+    for (what, sender, expected) in cases {
+        let diagnosis = diagnosis_of(&spec(), &with_peer(sender));
+        assert_eq!(codes(&diagnosis), expected, "{what}: {diagnosis:?}");
+    }
+}
+
+#[test]
+fn what_version_3_tolerates_is_said() {
+    let ours = Spec {
+        protocol: v3(100),
+        ..spec()
+    };
+    let cases: [(&str, Protocol, &[&str]); 2] = [
+        ("the same", v3(100), &[]),
+        ("another interval", v3(10), &["interval-learned"]),
+    ];
+    for (what, protocol, expected) in cases {
+        let seen = with_peer(Sender { protocol, ..peer() });
+        assert_eq!(codes(&diagnosis_of(&ours, &seen)), expected, "{what}");
+    }
+    // RFC 9568 leaves the pseudo-header out of the sum.
+    let mut seen = with_peer(Sender {
+        protocol: v3(100),
+        ..peer()
+    });
+    for packet in &mut seen.packets {
+        let message = &mut packet.octets[20..];
+        message[6..8].fill(0);
+        let sum = message.chunks(2).fold(0u32, |sum, pair| {
+            sum + u32::from(u16::from_be_bytes([pair[0], pair[1]]))
+        });
+        let folded = u16::try_from((sum & 0xffff) + (sum >> 16)).expect("folded");
+        message[6..8].copy_from_slice(&(!folded).to_be_bytes());
+    }
+    assert_eq!(codes(&diagnosis_of(&ours, &seen)), ["checksum-form"]);
+}
+
+type Change = fn(&mut Observations);
+
+fn drops_vrrp(seen: &mut Observations) {
+    seen.firewall.nft = "ip protocol 112 drop".into();
+}
+
+#[test]
+fn what_is_seen_on_the_link_and_on_the_node() {
+    let cases: [(&str, Observations, Change, &[&str]); 19] = [
+        ("a Backup in health", healthy_backup(), |_| {}, &[]),
+        ("a Master in health", healthy_master(), |_| {}, &[]),
+        (
+            "no interface",
+            healthy_backup(),
+            |it| it.link = None,
+            &["interface-missing"],
+        ),
+        (
+            "an interface without a carrier",
+            healthy_backup(),
+            |it| {
+                it.link = it.link.map(|link| Link {
+                    is_up: false,
+                    ..link
+                })
+            },
+            &["interface-down"],
+        ),
+        ("nobody", seen(&[]), |_| {}, &["no-master"]),
+        (
+            "nobody, in too short a time",
+            seen(&[]),
+            |it| it.listened = Duration::from_secs(2),
+            &["too-short"],
+        ),
+        (
+            "adverts that no program gets",
+            healthy_backup(),
+            |it| it.delivered.clear(),
+            &["swallowed"],
+        ),
+        (
+            "adverts that no program gets, and a rule that says why",
+            healthy_backup(),
+            |it| {
+                it.delivered.clear();
+                drops_vrrp(it);
+            },
+            &["swallowed"],
+        ),
+        (
+            "a rule that drops VRRP for nothing",
+            healthy_backup(),
+            drops_vrrp,
+            &["firewall"],
+        ),
+        (
+            "two Masters",
+            seen(&[peer(), this_node()]),
+            |it| {
+                it.held = vec![VIP];
+                it.answers = vec![(VIP, mac_of(PEER))];
+            },
+            &["several-masters", "several-owners"],
+        ),
+        (
+            "two machines answer",
+            healthy_backup(),
+            |it| it.answers.push((VIP, mac(9))),
+            &["several-owners"],
+        ),
+        (
+            "the same machine answers twice",
+            healthy_backup(),
+            |it| it.answers.push((VIP, mac_of(PEER))),
+            &[],
+        ),
+        (
+            "a machine answers that is not the Master",
+            healthy_backup(),
+            |it| it.answers = vec![(VIP, mac(9))],
+            &["held-by-stranger"],
+        ),
+        (
+            "the virtual MAC address answers",
+            healthy_backup(),
+            |it| it.answers = vec![(VIP, [0, 0, 0x5e, 0, 1, 101])],
+            &[],
+        ),
+        (
+            "nobody answers",
+            healthy_backup(),
+            |it| it.answers.clear(),
+            &["unanswered"],
+        ),
+        (
+            "a Master that cannot be heard",
+            seen(&[]),
+            |it| it.held = vec![VIP],
+            &["held-silently"],
+        ),
+        (
+            "our own address from another machine",
+            healthy_master(),
+            |it| it.packets[0].mac = mac(9),
+            &["node-address-taken"],
+        ),
+        (
+            "no answers to ARP",
+            healthy_backup(),
+            |it| it.arp_ignore = 8,
+            &["arp-ignored"],
+        ),
+        (
+            "unknown segments",
+            healthy_backup(),
+            |it| {
+                it.firewall = Firewall {
+                    nft: "ct state invalid drop".into(),
+                    is_tcp_strict: true,
+                    ..Firewall::default()
+                };
+            },
+            &["unknown-segments"],
+        ),
+    ];
+    for (what, mut seen, change, expected) in cases {
+        change(&mut seen);
+        let diagnosis = diagnosis_of(&spec(), &seen);
+        assert_eq!(codes(&diagnosis), expected, "{what}: {diagnosis:?}");
+    }
+}
+
+#[test]
+fn a_master_that_hands_over_while_we_look_is_no_second_one() {
+    let mut seen = seen(&[peer(), this_node()]);
+    seen.held = vec![VIP];
+    let handed_over = Duration::from_secs(2);
+    seen.packets
+        .retain(|packet| (packet.mac == mac_of(PEER)) == (packet.at < handed_over));
+    assert_eq!(codes(&diagnosis_of(&spec(), &seen)), [""; 0]);
+}
+
+#[test]
+fn a_stranger_is_named_once_whatever_it_says() {
+    let multicast = Spec {
+        transport: Transport::Multicast,
+        ..spec()
+    };
+    let cases = [
+        (
+            spec(),
+            Sender {
+                source: STRANGER,
+                ..peer()
+            },
+            false,
+        ),
+        (
+            spec(),
+            Sender {
+                source: STRANGER,
+                protocol: v3(100),
+                ..peer()
+            },
+            false,
+        ),
+        (
+            multicast,
+            Sender {
+                source: STRANGER,
+                destination: GROUP,
+                ..peer()
+            },
+            true,
+        ),
+    ];
+    for (spec, stranger, is_accepted) in cases {
+        let ours = Sender {
+            destination: GROUP,
+            ..this_node()
+        };
+        let mut seen = seen(&[ours, stranger]);
+        seen.held = vec![VIP];
+        let diagnosis = diagnosis_of(&spec, &seen);
+        let expected = Finding::Foreign {
+            speaker: STRANGER,
+            priority: 199,
+            adverts: 5,
+            is_accepted,
+        };
+        assert!(diagnosis.findings.contains(&expected), "{diagnosis:?}");
+        let about = diagnosis
+            .findings
+            .iter()
+            .filter(|it| it.to_string().contains("192.168.0.50 "));
+        assert_eq!(
+            about.count(),
+            2,
+            "as a foreigner and as a Master: {diagnosis:?}"
+        );
+    }
+}
+
+#[test]
+fn findings_are_sentences_with_advice() {
+    let reject = |reason, heard| Finding::Rejected {
+        speaker: PEER,
+        reason,
+        ttl: 64,
+        heard,
+        own: v2(1, Some(b"testpass")),
+    };
+    let cases = [
+        (
+            reject(Discard::Ttl, None),
+            "adverts of 192.168.0.102 are not listened to: their TTL is 64, it must be 255",
+        ),
+        (
+            reject(Discard::Interval, Some(v2(3, Some(b"testpass")))),
+            "adverts of 192.168.0.102 are not listened to: their interval is 3s, here 1s",
+        ),
+        (
+            reject(Discard::Version, Some(v3(100))),
+            "adverts of 192.168.0.102 are not listened to: version 3, here 2",
+        ),
+        (
+            reject(Discard::AuthType, Some(v2(1, None))),
+            "adverts of 192.168.0.102 are not listened to: without a password, here with a password",
+        ),
+        (
+            Finding::AddressList {
+                speaker: PEER,
+                missing: vec![VIP],
+                added: vec![OTHER_VIP],
+            },
+            "192.168.0.102 has other virtual addresses: without 192.168.0.105 also with 192.168.0.106",
+        ),
+        (
+            Finding::SeveralOwners {
+                address: VIP,
+                holders: vec![Holder::Here, Holder::There(mac(0x66))],
+            },
+            "192.168.0.105 has 2 owners: this node, 02:00:00:00:00:66",
+        ),
+    ];
+    for (finding, expected) in cases {
+        assert_eq!(finding.to_string(), expected);
+        assert!(finding.advice().len() > 10, "{finding}");
+        assert!(finding.severity() < Severity::Note, "{finding}");
+    }
+}
