@@ -126,6 +126,14 @@ impl Addresses {
             .collect())
     }
 
+    /// All IPv4 addresses on this machine, whoever put them there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn all(&mut self) -> io::Result<Vec<Assignment>> {
+        Ok(self.list()?.into_iter().map(|(it, _)| it).collect())
+    }
+
     /// The first address of an interface that is not virtual: the source of multicast adverts.
     ///
     /// # Errors

@@ -21,5 +21,6 @@ pub mod terminal;
 pub mod topology;
 pub mod vrrp_socket;
 pub mod watch;
+pub mod wire;
 
 mod route_socket;
