@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show the event journal
     Events(Events),
+    /// Listen on the network, and say what is wrong with the virtual addresses
+    Doctor(Doctor),
     /// A pair on this machine, in network namespaces, with a live page
     Demo(Demo),
 }
@@ -101,6 +103,15 @@ pub(crate) struct Events {
     /// Show only the last COUNT events
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(crate) lines: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// How long to listen [default: 5, or four intervals where that is longer]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: Option<u64>,
 }
 
 #[derive(Args, Debug)]

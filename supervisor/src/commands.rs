@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod demo;
+mod doctor;
 mod events;
 mod failover;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) fn perform(command: Command) -> ExitCode {
         Command::Stop(arguments) => ask::stop(&arguments),
         Command::Status(arguments) => status::perform(&arguments),
         Command::Events(arguments) => events::perform(&arguments),
+        Command::Doctor(arguments) => doctor::perform(&arguments),
         Command::Demo(arguments) => demo::perform(&arguments),
     }
 }
