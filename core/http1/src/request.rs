@@ -46,7 +46,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let skipped = scan::leading_line(bytes)?;
         let bytes = bytes.get(skipped..).unwrap_or_default();
         let Some(len) = scan::head_end(bytes, limits)? else {
-            return Ok(None);
+            // TLS and other protocols are told at once, not when the time for a head is over.
+            return match bytes.first() {
+                Some(first) if !first.is_ascii_graphic() && *first != b'\r' => {
+                    Err(Fault::StartLine)
+                }
+                _ => Ok(None),
+            };
         };
         let head = bytes.get(..len).unwrap_or_default();
         let mut request = httparse::Request::new(&mut []);

@@ -6,6 +6,9 @@ use crate::field::{ConnectionOptions, Field, Removed, classify};
 use crate::length::LengthFields;
 use crate::{BodyLength, Fault, FieldSlots, Limits, Version, scan};
 
+/// What every response begins with.
+const PROTOCOL: &[u8] = b"HTTP/";
+
 /// A response head that may be passed on.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
@@ -40,7 +43,12 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         slots: &'h mut FieldSlots<'b>,
     ) -> Result<Option<Self>, Fault> {
         let Some(len) = scan::head_end(bytes, limits)? else {
-            return Ok(None);
+            // Who does not speak HTTP may never send a line feed.
+            return if scan::agree(bytes, PROTOCOL) {
+                Ok(None)
+            } else {
+                Err(Fault::StartLine)
+            };
         };
         let head = bytes.get(..len).unwrap_or_default();
         let mut response = httparse::Response::new(&mut []);
@@ -51,7 +59,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             room,
         );
         match parsed {
-            Ok(httparse::Status::Complete(end)) if end == len && head.starts_with(b"HTTP/") => {}
+            Ok(httparse::Status::Complete(end)) if end == len && head.starts_with(PROTOCOL) => {}
             Ok(_) => return Err(Fault::StartLine),
             Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields),
             Err(_) => return Err(Fault::Field),

@@ -54,3 +54,8 @@ pub(crate) fn leading_line(bytes: &[u8]) -> Result<usize, Fault> {
         _ => Ok(0),
     }
 }
+
+/// Whether `bytes` begin with `start`, as far as they go.
+pub(crate) fn agree(bytes: &[u8], start: &[u8]) -> bool {
+    bytes.iter().zip(start).all(|(one, other)| one == other)
+}

@@ -122,6 +122,12 @@ fn request_line_is_method_sp_target_sp_version() {
 }
 
 #[test]
+fn other_protocols_are_400_before_their_first_line_ends() {
+    // A TLS greeting, SOCKS 5, the binary protocol of memcached.
+    all_refused(400, &[b"\x16\x03\x01", b"\x05\x01\0", b"\x80"]);
+}
+
+#[test]
 fn other_versions_are_505() {
     all_refused(
         505,

@@ -43,6 +43,22 @@ fn malformed_response_heads_are_refused() {
 }
 
 #[test]
+fn what_is_no_http_is_refused_before_its_first_line_ends() {
+    for (octets, refused) in [
+        (b"\0\xff\0".as_slice(), true),
+        (b"SSH-2.0-OpenSSH", true),
+        (b"HTTQ", true),
+        (b"HTT", false),
+        (b"HTTP/1.1 2", false),
+        (b"", false),
+    ] {
+        let mut slots = field_slots();
+        let head = ResponseHead::parse(octets, &LIMITS, false, &mut slots);
+        assert_eq!(head.is_err(), refused, "{octets:?}");
+    }
+}
+
+#[test]
 fn unsolicited_switch_of_protocols_is_refused() {
     assert_eq!(
         outcome(
