@@ -63,9 +63,10 @@ pub(crate) enum Tcp {
 
 impl Tcp {
     fn watch(&mut self) -> io::Result<()> {
-        if let Self::Fresh(stream) = std::mem::replace(self, Self::Broken) {
-            *self = Self::Watched(TcpStream::from_std(stream)?);
-        }
+        *self = match std::mem::replace(self, Self::Broken) {
+            Self::Fresh(stream) => Self::Watched(TcpStream::from_std(stream)?),
+            known => known,
+        };
         Ok(())
     }
 

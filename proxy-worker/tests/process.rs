@@ -300,6 +300,32 @@ async fn octets_behind_the_last_request_do_not_reset_its_answer() {
 }
 
 #[tokio::test]
+async fn response_cut_short_resets_who_would_take_the_close_for_its_end() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
+    worker.configure(1, &snapshot, &[socket]).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // The second request finds a connection that the event loop knows already.
+    let kept = "GET /nowhere HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    client.write_all(kept.as_bytes()).await.unwrap();
+    hear(&mut client, "404 Not Found\n").await;
+    client
+        .write_all(b"GET /app/ HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let (mut connection, _) = server.accept().await.unwrap();
+    hear(&mut connection, "\r\n\r\n").await;
+    let begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    connection.write_all(begun).await.unwrap();
+    hear(&mut client, "hi").await;
+    drop(connection);
+    let end = client.read_to_end(&mut Vec::new()).await;
+    assert!(end.is_err(), "{end:?}");
+}
+
+#[tokio::test]
 async fn access_log_that_is_opened_anew_gets_what_comes_then() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
