@@ -45,7 +45,7 @@ impl Actor for Listener {
     type Context = actix::Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Accepting);
+        ctx.spawn(Accepting { again: false });
     }
 }
 
@@ -100,23 +100,30 @@ impl Listener {
 }
 
 /// Accepts until something is wrong, and after a pause again.
-struct Accepting;
+struct Accepting {
+    /// After a pause, and still nothing but errors.
+    again: bool,
+}
 
 impl ActorFuture<Listener> for Accepting {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         actor: &mut Listener,
         ctx: &mut actix::Context<Listener>,
         task: &mut Context<'_>,
     ) -> Poll<()> {
         let Poll::Ready(error) = actor.poll_accept(task) else {
+            self.again = false;
             return Poll::Pending;
         };
-        tracing::error!("cannot accept connections: {error}; trying again");
+        // One line for a shortage, however many tries it lasts.
+        if !self.again {
+            tracing::error!("cannot accept connections: {error}; trying again");
+        }
         ctx.run_later(PAUSE, |_, ctx| {
-            ctx.spawn(Accepting);
+            ctx.spawn(Accepting { again: true });
         });
         Poll::Ready(())
     }

@@ -187,7 +187,8 @@ impl<D: Dial> Exchange<D> {
                         };
                     }
                     Poll::Ready(Err(error)) if platform::shortage::is_ours(&error) => {
-                        tracing::error!("cannot connect to a server: {error}");
+                        // The listener says so aloud; here it would be a line for each request.
+                        tracing::debug!("cannot connect to a server: {error}");
                         return Err(Outcome::Answer { status: 503 });
                     }
                     Poll::Ready(Err(error)) => {
