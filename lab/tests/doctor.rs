@@ -245,6 +245,49 @@ fn two_owners_behind_a_firewall_are_explained_on_both_nodes() {
 }
 
 #[test]
+fn a_password_that_makes_two_owners_is_named_while_evenkeel_runs() {
+    let master = Master::start("proxy102", |it| it.replace("testpass", "password"));
+    let host = master.lan.host("proxy101");
+    let ours = Node::start(host, &pair_configuration(host));
+    ours.wait_for_state("MASTER");
+    // Keepalived rejects ours each second, and falls silent over it.
+    let output = master.doctor();
+    assert_found(&output, &["several-owners"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("One of them sends no adverts"), "{text}");
+    let host = master.lan.host("proxy102");
+    let output = doctor(host, &pair_configuration(host));
+    assert_found(&output, &["held-silently", "several-owners"]);
+    ours.wait_for_state("MASTER");
+}
+
+#[test]
+fn adverts_that_came_through_a_router_are_named() {
+    let master = Master::start("proxy102", |it| it);
+    master.lan.host("proxy102").run(&[
+        "nft",
+        "table ip filter { chain output { type filter hook output priority 0; \
+         ip protocol 112 ip ttl set 254; }; }",
+    ]);
+    let output = master.doctor();
+    assert_found(&output, &["ttl"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("their TTL is 254"), "{text}");
+}
+
+#[test]
+fn a_firewall_that_will_swallow_the_segments_of_a_dead_node_is_named() {
+    let master = Master::start("proxy102", |it| it);
+    let host = master.lan.host("proxy101");
+    host.run(&[
+        "nft",
+        "table ip filter { chain input { type filter hook input priority 0; ct state invalid drop; }; }",
+    ]);
+    host.run(&["sysctl", "-w", "net.netfilter.nf_conntrack_tcp_loose=0"]);
+    assert_found(&master.doctor(), &["unknown-segments"]);
+}
+
+#[test]
 fn an_owner_whose_adverts_do_not_leave_is_explained_there() {
     let lan = Lan::new();
     let [first, second] = ["proxy101", "proxy102"].map(|name| lan.host(name));

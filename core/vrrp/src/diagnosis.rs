@@ -295,15 +295,27 @@ impl Examination<'_> {
                     findings.push(Finding::HeldByStranger { address, mac: *mac });
                 }
                 [] | [_] => {}
-                _ => findings.push(Finding::SeveralOwners { address, holders }),
+                _ => {
+                    let is_heard = self.speakers.any();
+                    let has_silent = is_heard && macs.iter().any(|mac| !self.speaks(*mac));
+                    findings.push(Finding::SeveralOwners {
+                        address,
+                        holders,
+                        has_silent,
+                    });
+                }
             }
         }
     }
 
-    /// Whether adverts come from somebody else than who has this MAC address.
+    /// Whether adverts come from others, and none from who has this MAC address.
     fn is_unheard(&self, mac: Mac) -> bool {
-        let macs: Vec<Mac> = self.speakers.others().filter_map(|it| it.mac()).collect();
-        !macs.is_empty() && !macs.contains(&mac) && !self.is_virtual(mac)
+        self.speakers.others().next().is_some() && !self.speaks(mac)
+    }
+
+    /// Whether another node sends adverts from this MAC address, or it is that of all Masters.
+    fn speaks(&self, mac: Mac) -> bool {
+        self.is_virtual(mac) || self.speakers.others().any(|speaker| speaker.has(mac))
     }
 
     /// What about this node would be in the way.

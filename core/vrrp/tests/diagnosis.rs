@@ -421,6 +421,29 @@ fn what_is_seen_on_the_link_and_on_the_node() {
 }
 
 #[test]
+fn an_owner_that_says_nothing_is_told_from_one_that_speaks() {
+    let cases = [
+        (vec![this_node()], mac_of(PEER), true),
+        (vec![this_node(), peer()], mac_of(PEER), false),
+        (vec![this_node(), peer()], mac(9), true),
+        // Nobody speaks: there is no silence to wonder about.
+        (vec![], mac(9), false),
+    ];
+    for (senders, other, expected) in cases {
+        let mut seen = seen(&senders);
+        seen.held = vec![VIP];
+        seen.answers = vec![(VIP, other)];
+        let several = Finding::SeveralOwners {
+            address: VIP,
+            holders: vec![Holder::Here, Holder::There(other)],
+            has_silent: expected,
+        };
+        let diagnosis = diagnosis_of(&spec(), &seen);
+        assert!(diagnosis.findings.contains(&several), "{diagnosis:?}");
+    }
+}
+
+#[test]
 fn a_master_that_hands_over_while_we_look_is_no_second_one() {
     let mut seen = seen(&[peer(), this_node()]);
     seen.held = vec![VIP];
@@ -529,6 +552,7 @@ fn findings_are_sentences_with_advice() {
             Finding::SeveralOwners {
                 address: VIP,
                 holders: vec![Holder::Here, Holder::There(mac(0x66))],
+                has_silent: true,
             },
             "192.168.0.105 has 2 owners: this node, 02:00:00:00:00:66",
         ),

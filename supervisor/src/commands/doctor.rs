@@ -151,19 +151,23 @@ fn look(
         let Some(interface) = interfaces.iter().find(usable) else {
             continue;
         };
-        let wire = Wire::open(interface, GROUP)
-            .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        let wire = Wire::open(interface, GROUP).map_err(|error| on(name, &error))?;
         let lookout = thread::spawn(move || look_at(wire, &asked, listening));
         lookouts.push((name.to_owned(), lookout));
     }
     let mut looks = BTreeMap::new();
     for (name, lookout) in lookouts {
-        let look = lookout
-            .join()
-            .map_err(|_| io::Error::other("a thread panicked"))??;
+        let panicked = |_| io::Error::other("the thread that listens panicked");
+        let look = lookout.join().map_err(panicked).flatten();
+        let look = look.map_err(|error| on(&name, &error))?;
         looks.insert(name, look);
     }
     Ok(looks)
+}
+
+/// The error with its interface.
+fn on(interface: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{interface}: {error}"))
 }
 
 fn look_at(mut wire: Wire, asked: &BTreeSet<Ipv4Addr>, listening: Duration) -> io::Result<Look> {

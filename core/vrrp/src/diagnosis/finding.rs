@@ -140,6 +140,8 @@ pub enum Finding {
         address: Ipv4Addr,
         /// Who.
         holders: Vec<Holder>,
+        /// Whether one of them sends no adverts while another does.
+        has_silent: bool,
     },
     /// There is a Master, and nobody answers for an address.
     Unanswered {

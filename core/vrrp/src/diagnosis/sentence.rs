@@ -7,6 +7,11 @@ use super::{Finding, Holder, Mac};
 use crate::checks::Discard;
 use crate::packet::{Auth, Protocol};
 
+/// Seen with keepalived 2.2.7: each advert that it discards sets its own timer back.
+const SILENT_REJECTION: &str = "a keepalived that is MASTER falls silent while it rejects the \
+                                adverts of another MASTER: compare password, interval, version and \
+                                addresses";
+
 impl Finding {
     /// What to do about it: sentences, without the last full stop.
     pub fn advice(&self) -> String {
@@ -49,11 +54,14 @@ impl Finding {
                 advice
             }
             Self::NodeAddressTaken { .. } => "Give one of the two machines another address".into(),
-            Self::HeldSilently { rules, .. } => with_rules(
-                "If evenkeel is running, something drops what it sends: let protocol 112 out. If \
-                 not, remove the address (`ip addr del`)",
-                rules,
-            ),
+            Self::HeldSilently { rules, .. } => {
+                let advice = format!(
+                    "If evenkeel is running, something drops what it sends: let protocol 112 out. \
+                     If keepalived is, the same, or {SILENT_REJECTION}. If nothing is, remove the \
+                     address (`ip addr del`)"
+                );
+                with_rules(&advice, rules)
+            }
             Self::SeveralMasters { .. } => "They do not hear, or do not accept, one another: see \
                                             the other findings, and run this on the other node"
                 .into(),
@@ -75,9 +83,15 @@ impl Finding {
             Self::TooShort { needed } => {
                 format!("Listen longer: --seconds {}", needed.as_secs().saturating_add(1))
             }
-            Self::SeveralOwners { .. } => "Clients reach either. Find out why both own it: see the \
-                                           other findings; remove it where it was put by hand"
-                .into(),
+            Self::SeveralOwners { has_silent, .. } => {
+                let advice = "Clients reach either. Find out why both own it: see the other \
+                              findings; remove it where it was put by hand";
+                if *has_silent {
+                    format!("{advice}. One of them sends no adverts: {SILENT_REJECTION}")
+                } else {
+                    advice.into()
+                }
+            }
             Self::Unanswered { .. } => "Look at the MASTER: `ip addr`, and net.ipv4.conf.*.arp_ignore"
                 .into(),
             Self::HeldByStranger { .. } => "Find the machine, and remove the address from it".into(),
@@ -202,7 +216,9 @@ impl fmt::Display for Finding {
                 f,
                 "no advert was seen, but a Backup too would wait for {needed:.1?}"
             ),
-            Self::SeveralOwners { address, holders } => {
+            Self::SeveralOwners {
+                address, holders, ..
+            } => {
                 let one = |holder: &Holder| match holder {
                     Holder::Here => "this node".to_owned(),
                     Holder::There(mac) => Hex(mac).to_string(),

@@ -88,9 +88,9 @@ impl<'s> Speaker<'s> {
         self.claims.iter().filter(|at| **at >= begun).count()
     }
 
-    /// Its Ethernet address, one of them.
-    pub(super) fn mac(&self) -> Option<Mac> {
-        self.macs.first().copied()
+    /// Whether it sends from this Ethernet address.
+    pub(super) fn has(&self, mac: Mac) -> bool {
+        self.macs.contains(&mac)
     }
 }
 
