@@ -4,7 +4,7 @@ CARGO ?= cargo
 PREFIX ?= /usr
 DESTDIR ?=
 
-.PHONY: demo build test check install-packages release install measure clean
+.PHONY: demo build test check install-packages release install measure bench clean
 
 # Two nodes, two back ends and a client on this machine; needs nothing but Rust and a C compiler.
 demo: build
@@ -35,6 +35,10 @@ release:
 # What the table in the README says, measured again on this machine.
 measure: release install-packages
 	$(CARGO) run --release --package lab --bin measure
+
+# CPU time per request beside nginx.
+bench: release install-packages
+	python3 bench/bench.py
 
 install: release
 	install -D -m 755 target/release/evenkeel $(DESTDIR)$(PREFIX)/sbin/evenkeel
