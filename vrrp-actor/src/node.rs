@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::links::Links;
-use crate::reporter::{Gone, Reporter};
+use crate::reporter::{Finish, Gone, Reporter};
 use crate::router::{Leave, News, Reload, Router, Shutdown};
 use crate::virtual_addresses::leftovers;
 
@@ -138,6 +138,9 @@ impl Node {
         for leaving in self.leaving {
             let _ = leaving.await;
         }
+        // The process ends next, and with it whatever is not sent: the supervisor is owed the last
+        // transitions. It fails only where there is nobody to report to.
+        let _ = self.reporter.send(Finish).await;
     }
 
     /// A router is the same as long as its peers know it as the same.

@@ -30,6 +30,11 @@ pub(crate) struct Report {
 #[rtype(result = "()")]
 pub(crate) struct Gone(pub(crate) String);
 
+/// Answered when everything that was reported before is on its way to the supervisor.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Finish;
+
 /// The actor.
 pub(crate) struct Reporter {
     supervisor: Supervisor<Vrrp>,
@@ -103,4 +108,11 @@ impl Handler<Gone> for Reporter {
         self.routers.remove(&name);
         self.tell_status();
     }
+}
+
+impl Handler<Finish> for Reporter {
+    type Result = ();
+
+    // Reports are handled in their order: being here is the answer.
+    fn handle(&mut self, _: Finish, _: &mut Self::Context) {}
 }
