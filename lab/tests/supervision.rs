@@ -410,7 +410,8 @@ fn a_run_directory_or_log_that_could_be_somebody_elses_is_refused() {
     refused(&plain, &open, "others");
 
     let log = host.files().join("access.log");
-    let make: [(&dyn Fn(&PathBuf), &str); 3] = [
+    type Make<'a> = &'a dyn Fn(&PathBuf);
+    let make: [(Make<'_>, &str); 3] = [
         (
             &|log| symlink("/etc/hosts", log).expect("a link can be made"),
             "cannot open",

@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ipc::codec::{self, CodecError, PACKET_MAX};
+use platform::memfd;
 use platform::seqpacket::SeqPacket;
 use platform::watch;
 use serde::Serialize;
@@ -21,6 +22,11 @@ use tokio::io::unix::AsyncFd;
 
 /// Messages that may wait because the other end reads too slowly.
 pub const BACKLOG_MAX: usize = 1024;
+
+/// A packet of this one octet says that the message is in a sealed memfd, the first descriptor that
+/// comes along, because it is larger than a packet may be. No message begins with this octet: it
+/// would be the first of a variant's number above 127, and no enum of `ipc` has so many.
+const IN_MEMFD: u8 = 0xff;
 
 /// Why a message could not be sent or received.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +84,17 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     /// [`LinkError::Full`] when the backlog is full: the message is not sent, and a peer that lets
     /// it come to this is stuck. [`LinkError::Closed`] when the peer is gone.
     pub fn send(&self, message: &Out, descriptors: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
-        let bytes = codec::encode_packet(message)?;
+        let bytes = codec::encode_snapshot(message)?;
+        if bytes.len() <= PACKET_MAX {
+            return self.send_packet(bytes, descriptors);
+        }
+        let memfd = memfd::sealed("evenkeel-message", &bytes)?;
+        let mut all = vec![memfd.as_fd()];
+        all.extend_from_slice(descriptors);
+        self.send_packet(vec![IN_MEMFD], &all)
+    }
+
+    fn send_packet(&self, bytes: Vec<u8>, descriptors: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
         let mut backlog = self.backlog.borrow_mut();
         if backlog.is_empty() {
             match self.socket.get_ref().send(&bytes, descriptors) {
@@ -129,13 +145,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
         if packet.length == 0 {
             return Ok(Err(LinkError::Closed));
         }
-        let message = codec::decode(&buffer[..packet.length]);
-        Ok(message
-            .map(|message| Received {
-                message,
-                descriptors: packet.descriptors,
-            })
-            .map_err(LinkError::from))
+        Ok(read(&buffer[..packet.length], packet.descriptors))
     }
 
     fn send_queued(&self, socket: &SeqPacket) -> io::Result<()> {
@@ -147,6 +157,23 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
         }
         Ok(())
     }
+}
+
+/// A message from its packet, or from the memfd that came in its place.
+fn read<M: DeserializeOwned>(
+    packet: &[u8],
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Received<M>, LinkError> {
+    let message = if packet == [IN_MEMFD] && !descriptors.is_empty() {
+        let bytes = memfd::read_sealed(descriptors.remove(0), codec::SNAPSHOT_MAX)?;
+        codec::decode(&bytes)?
+    } else {
+        codec::decode(packet)?
+    };
+    Ok(Received {
+        message,
+        descriptors,
+    })
 }
 
 fn from_io(error: io::Error) -> LinkError {
@@ -184,6 +211,27 @@ mod tests {
             };
             assert_eq!(received.message, number);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_a_packet_arrives_with_its_descriptors() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let a: Link<Vec<u64>, u8> = Link::new(a).unwrap();
+        let b: Link<u8, Vec<u64>> = Link::new(b).unwrap();
+        let large: Vec<u64> = (0..PACKET_MAX as u64).collect();
+        let (pipe, _) = io::pipe().unwrap();
+        a.send(&large, &[pipe.as_fd()]).unwrap();
+        let received = b.receive().await.unwrap();
+        assert_eq!(received.message, large);
+        assert_eq!(received.descriptors.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_large_message_without_its_memfd_is_none() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let b: End = Link::new(b).unwrap();
+        a.send(&[IN_MEMFD], &[]).unwrap();
+        assert!(matches!(b.receive().await, Err(LinkError::Codec(_))));
     }
 
     #[tokio::test]
