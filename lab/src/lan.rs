@@ -288,26 +288,41 @@ fn remove_namespace(namespace: &str) {
     }
 }
 
-/// Removes the namespaces of test processes that are no more (killed at a time limit, say).
+/// Removes the namespaces and files of test processes that are no more (killed at a time limit, say).
 fn sweep_leftovers() {
-    let Ok(entries) = fs::read_dir(NAMESPACES) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if maker_of(&name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+    for name in left_in(Path::new(NAMESPACES)) {
+        let host = maker_of(&name).map(|(_, host)| host);
+        if host.is_some_and(|host| host == "lan" || HOSTS.iter().any(|(name, _)| *name == host)) {
             remove_namespace(&name);
         }
     }
+    let temporary = std::env::temp_dir();
+    for name in left_in(&temporary) {
+        // Another test may be sweeping too.
+        let _ = fs::remove_dir_all(temporary.join(name));
+    }
 }
 
-/// The process id in a name that [`Lan::new`] gives.
-fn maker_of(namespace: &str) -> Option<u32> {
-    let (pid, rest) = namespace.strip_prefix("ek")?.split_once('-')?;
-    let (number, host) = rest.split_once('-')?;
+/// The names in `directory` that [`Lan::new`] gave in a process that is no more.
+fn left_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_left = |name: &String| {
+        maker_of(name).is_some_and(|(pid, _)| !Path::new(&format!("/proc/{pid}")).exists())
+    };
+    names.filter(is_left).collect()
+}
+
+/// The process id in a name that [`Lan::new`] gives, and what follows the number.
+fn maker_of(name: &str) -> Option<(u32, &str)> {
+    let (pid, rest) = name.strip_prefix("ek")?.split_once('-')?;
+    let (number, rest) = rest.split_once('-')?;
     number.parse::<u32>().ok()?;
-    let known = host == "lan" || HOSTS.iter().any(|(name, _)| *name == host);
-    if known { pid.parse().ok() } else { None }
+    Some((pid.parse().ok()?, rest))
 }
 
 /// Prints the end of every log of a scenario that failed.
@@ -335,17 +350,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_namespaces_are_swept() {
-        for (name, pid) in [
-            ("ek4711-0-proxy101", Some(4711)),
-            ("ek4711-12-lan", Some(4711)),
-            ("ek4711-0-other", None),
+    fn own_names_tell_their_maker() {
+        for (name, maker) in [
+            ("ek4711-0-proxy101", Some((4711, "proxy101"))),
+            ("ek4711-12-lan", Some((4711, "lan"))),
+            ("ek4711-0-Ab3xYz", Some((4711, "Ab3xYz"))),
             ("ek4711-proxy101", None),
             ("ek-0-lan", None),
             ("eth0", None),
             ("router", None),
         ] {
-            assert_eq!(maker_of(name), pid, "{name}");
+            assert_eq!(maker_of(name), maker, "{name}");
         }
     }
 }
