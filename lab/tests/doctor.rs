@@ -250,8 +250,13 @@ fn a_password_that_makes_two_owners_is_named_while_evenkeel_runs() {
     let host = master.lan.host("proxy101");
     let ours = Node::start(host, &pair_configuration(host));
     ours.wait_for_state("MASTER");
-    // Keepalived rejects ours each second, and falls silent over it.
-    let output = master.doctor();
+    // Keepalived rejects ours each second, and falls silent over it, sooner or later: as long as it
+    // still speaks, it is heard with its password.
+    let output = wait_until("keepalived to fall silent", LONG, || {
+        let output = master.doctor();
+        let still_speaks = findings(&output).contains(&"auth_password".to_owned());
+        (!still_speaks).then_some(output)
+    });
     assert_found(&output, &["several-owners"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("One of them sends no adverts"), "{text}");
