@@ -30,8 +30,18 @@ const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
 /// A worker, and what the supervisor would hold of it.
 struct Worker {
     link: Link<ToChild<ToProxy>, FromChild<FromProxy>>,
-    process: tokio::process::Child,
+    process: Process,
     counters: SharedCounters,
+}
+
+/// Ends with its test; an orphan would serve a little longer.
+struct Process(tokio::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already is what was wanted.
+        let _ = self.0.start_kill();
+    }
 }
 
 impl Worker {
@@ -41,7 +51,7 @@ impl Worker {
         let process = image.start("evenkeel: proxy 0", theirs).unwrap();
         let worker = Self {
             link: Link::new(ours).unwrap(),
-            process,
+            process: Process(process),
             counters: SharedCounters::create().unwrap(),
         };
         let myself = std::fs::metadata("/proc/self").unwrap();
@@ -94,7 +104,7 @@ impl Worker {
     }
 
     async fn end(mut self) -> ExitStatus {
-        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.process.0.wait()).await;
         ended.expect("the worker does not end").unwrap()
     }
 }
@@ -453,7 +463,7 @@ async fn orphan_serves_who_already_waits_and_ends() {
     let answer = hear(&mut client, "").await;
     assert!(answer.contains("Connection: close"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n."), "{answer}");
-    let ended = tokio::time::timeout(PATIENCE, process.wait()).await;
+    let ended = tokio::time::timeout(PATIENCE, process.0.wait()).await;
     assert!(ended.expect("the worker does not end").unwrap().success());
 }
 
@@ -466,7 +476,7 @@ async fn successor_serves_the_connections_that_waited_in_the_socket() {
     first
         .configure(1, &snapshot(&[(address, true)], server), &[socket])
         .await;
-    first.process.kill().await.unwrap();
+    first.process.0.kill().await.unwrap();
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(GET.as_bytes()).await.unwrap();
     let second = Worker::start().await;
