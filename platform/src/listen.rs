@@ -25,21 +25,9 @@ static SILENCE: libc::c_int = 1;
 /// `AddrInUse` when somebody else listens there; `PermissionDenied` below port 1024 without
 /// privilege.
 pub fn tcp(address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking().cloexec(),
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
+    let socket = unbound(address)?;
     socket.set_reuse_port(true)?;
     socket.set_tcp_nodelay(true)?;
-    match address {
-        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
-        SocketAddr::V6(_) => {
-            socket.set_only_v6(true)?;
-            socket.set_freebind_v6(true)?;
-        }
-    }
     defer_accept(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -66,11 +54,8 @@ fn defer_accept(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// Whether nobody listens on `address`: binds it without sharing, and lets go.
-///
-/// # Errors
-/// As [`tcp`].
-pub fn probe_tcp(address: SocketAddr) -> io::Result<()> {
+/// A TCP socket that can be bound to an address which is not on this node.
+fn unbound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -84,6 +69,15 @@ pub fn probe_tcp(address: SocketAddr) -> io::Result<()> {
             socket.set_freebind_v6(true)?;
         }
     }
+    Ok(socket)
+}
+
+/// Whether nobody listens on `address`: binds it without sharing, and lets go.
+///
+/// # Errors
+/// As [`tcp`].
+pub fn probe_tcp(address: SocketAddr) -> io::Result<()> {
+    let socket = unbound(address)?;
     socket.bind(&address.into())?;
     socket.listen(1)
 }
