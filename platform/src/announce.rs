@@ -13,9 +13,9 @@ use pnet_packet::ethernet::{EtherTypes, MutableEthernetPacket};
 
 use crate::interfaces::Interface;
 
-const ETHERNET_HEADER: usize = 14;
+pub(crate) const ETHERNET_HEADER: usize = 14;
 const ARP_OCTETS: usize = 28;
-const FRAME_OCTETS: usize = ETHERNET_HEADER + ARP_OCTETS;
+pub(crate) const FRAME_OCTETS: usize = ETHERNET_HEADER + ARP_OCTETS;
 
 /// How long a frame may wait for room in the send buffer, while the router waits for it.
 const ROOM_WITHIN: Duration = Duration::from_millis(5);
@@ -79,6 +79,16 @@ impl Announcer {
 /// The form that keepalived uses: a request, sender and target both the address, the target's MAC
 /// address all ones (RFC 9568 §6.4.2, errata 7947 and 7949).
 fn gratuitous_arp(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_OCTETS] {
+    arp_request(mac, address, MacAddr::broadcast(), address)
+}
+
+/// An ARP request to everybody.
+pub(crate) fn arp_request(
+    mac: MacAddr,
+    sender: Ipv4Addr,
+    target_mac: MacAddr,
+    target: Ipv4Addr,
+) -> [u8; FRAME_OCTETS] {
     let mut frame = [0; FRAME_OCTETS];
     let (header, payload) = frame.split_at_mut(ETHERNET_HEADER);
     if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
@@ -93,9 +103,9 @@ fn gratuitous_arp(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_OCTETS] {
         arp.set_proto_addr_len(4);
         arp.set_operation(ArpOperations::Request);
         arp.set_sender_hw_addr(mac);
-        arp.set_sender_proto_addr(address);
-        arp.set_target_hw_addr(MacAddr::broadcast());
-        arp.set_target_proto_addr(address);
+        arp.set_sender_proto_addr(sender);
+        arp.set_target_hw_addr(target_mac);
+        arp.set_target_proto_addr(target);
     }
     frame
 }

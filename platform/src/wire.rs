@@ -13,15 +13,14 @@ use pnet_datalink::{
     Channel, ChannelType, Config, DataLinkReceiver, DataLinkSender, NetworkInterface,
 };
 use pnet_packet::Packet as _;
-use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, ArpPacket, MutableArpPacket};
-use pnet_packet::ethernet::{EtherTypes, EthernetPacket, MutableEthernetPacket};
+use pnet_packet::arp::{ArpOperations, ArpPacket};
+use pnet_packet::ethernet::{EtherTypes, EthernetPacket};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 
+use crate::announce::{FRAME_OCTETS, arp_request};
 use crate::interfaces::Interface;
 
 const PROTOCOL_NUMBER: i32 = 112;
-const ETHERNET_HEADER: usize = 14;
-const FRAME_OCTETS: usize = ETHERNET_HEADER + 28;
 
 /// How long [`Wire::next_frame`] waits at most.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -186,28 +185,15 @@ fn read(frame: &[u8], own: MacAddr) -> Option<Frame> {
 }
 
 fn question(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_OCTETS] {
-    let mut frame = [0; FRAME_OCTETS];
-    let (header, payload) = frame.split_at_mut(ETHERNET_HEADER);
-    if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
-        ethernet.set_destination(MacAddr::broadcast());
-        ethernet.set_source(mac);
-        ethernet.set_ethertype(EtherTypes::Arp);
-    }
-    if let Some(mut arp) = MutableArpPacket::new(payload) {
-        arp.set_hardware_type(ArpHardwareTypes::Ethernet);
-        arp.set_protocol_type(EtherTypes::Ipv4);
-        arp.set_hw_addr_len(6);
-        arp.set_proto_addr_len(4);
-        arp.set_operation(ArpOperations::Request);
-        arp.set_sender_hw_addr(mac);
-        arp.set_target_proto_addr(address);
-    }
-    frame
+    arp_request(mac, Ipv4Addr::UNSPECIFIED, MacAddr::zero(), address)
 }
 
 #[cfg(test)]
 mod tests {
+    use pnet_packet::arp::MutableArpPacket;
+
     use super::*;
+    use crate::announce::ETHERNET_HEADER;
 
     #[test]
     fn a_question_is_a_probe_that_says_nothing_of_its_sender() {
