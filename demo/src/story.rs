@@ -1,6 +1,6 @@
 //! Events and states in the words of an operator. Pure.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipc::event::{Event, What};
 use ipc::lifecycle::Role;
@@ -59,7 +59,7 @@ fn of_transition(
     node: &str,
     router: &str,
     state: RouterState,
-    addresses: &[Ipv4Addr],
+    addresses: &[IpAddr],
     cause: &str,
 ) -> String {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -134,7 +134,7 @@ mod tests {
             to: RouterState::Master,
             priority: 100,
             cause: "master timed out".into(),
-            addresses: vec![ADDRESS],
+            addresses: vec![ADDRESS.into()],
             planned: false,
         };
         for (what, said) in [

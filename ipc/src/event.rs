@@ -1,7 +1,7 @@
 //! What happened: the entries of the journal.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ pub struct TransitionEvent {
     /// Why, as a short phrase: "master timed out", "192.168.0.101 has priority 202".
     pub cause: String,
     /// The virtual addresses.
-    pub addresses: Vec<Ipv4Addr>,
+    pub addresses: Vec<IpAddr>,
     /// Whether it was to be expected: the first Backup after a start, a stop on request.
     pub planned: bool,
 }

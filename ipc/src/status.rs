@@ -1,7 +1,7 @@
 //! What a node shows of itself.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +50,9 @@ pub struct RouterStatus {
     /// Why the state was entered, as a short phrase.
     pub cause: String,
     /// The virtual addresses.
-    pub addresses: Vec<Ipv4Addr>,
+    pub addresses: Vec<IpAddr>,
     /// The Master that was heard last, with its priority.
-    pub master: Option<(Ipv4Addr, u8)>,
+    pub master: Option<(IpAddr, u8)>,
     /// Adverts sent.
     pub adverts_sent: u64,
     /// Adverts accepted.

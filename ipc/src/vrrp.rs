@@ -1,6 +1,6 @@
 //! Supervisor and vrrp-actor.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -60,13 +60,15 @@ pub struct RouterSpec {
     pub priority: u8,
     /// How adverts travel.
     pub transport: Transport,
+    /// Version 3 over IPv4: what checksums are over; `None` does as the peers do.
+    pub checksum: Option<ChecksumForm>,
     /// Version 2's password, padded with zeros.
     pub auth_pass: Option<[u8; 8]>,
     /// Take over from a Master of lower priority.
     pub preempt: bool,
     /// How long a better Backup waits before it preempts.
     pub preempt_delay: Duration,
-    /// At least one.
+    /// At least one, all of one family; over IPv6 the link-local ones first (RFC 9568 §5.2.9).
     pub addresses: Vec<VirtualAddress>,
     /// The kernel's lifetime of an address in whole seconds; `None` adds it for ever.
     pub lease_seconds: Option<u32>,
@@ -82,20 +84,31 @@ pub struct RouterSpec {
     pub down_timer_adverts: u8,
 }
 
+/// What a checksum is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChecksumForm {
+    /// The VRRP message alone.
+    Message,
+    /// A pseudo-header too.
+    PseudoHeader,
+}
+
 /// Where adverts go and where they may come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
-    /// To 224.0.0.18.
+    /// To 224.0.0.18, or ff02::12.
     Multicast {
-        /// Source address; `None` takes the interface's primary one.
-        source: Option<Ipv4Addr>,
+        /// Source address; `None` takes the interface's primary one, over IPv6 the link-local one.
+        source: Option<IpAddr>,
     },
     /// To the listed peers alone, and from nobody else.
     Unicast {
         /// Source address.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// At least one; the node itself is not in it.
-        peers: Vec<Ipv4Addr>,
+        peers: Vec<IpAddr>,
+        /// The least TTL, or hop limit, that their adverts may arrive with, 1 to 255.
+        min_ttl: u8,
     },
 }
 
@@ -103,12 +116,12 @@ pub enum Transport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualAddress {
     /// The address.
-    pub address: Ipv4Addr,
-    /// 0 to 32.
+    pub address: IpAddr,
+    /// 0 to 32, over IPv6 to 128.
     pub prefix_len: u8,
     /// The interface that carries it, when it is not the router's.
     pub interface: Option<String>,
-    /// The label, at most 15 octets.
+    /// The label, at most 15 octets; IPv4 only.
     pub label: Option<String>,
     /// The scope as rtnetlink numbers it: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,

@@ -1,7 +1,7 @@
 //! What people read: events as sentences, times as `date` prints them. No I/O; the time zone comes
 //! in.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use ipc::event::What;
 use jiff::Timestamp;
@@ -86,8 +86,8 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Addresses between single spaces.
-pub(crate) fn addresses(addresses: &[Ipv4Addr]) -> String {
-    let texts: Vec<String> = addresses.iter().map(Ipv4Addr::to_string).collect();
+pub(crate) fn addresses(addresses: &[IpAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
     texts.join(" ")
 }
 

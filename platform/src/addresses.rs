@@ -4,12 +4,13 @@
 //! told from what an administrator or DHCP put there.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nix::errno::Errno;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+    AddressScope, CacheInfo,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -27,37 +28,50 @@ pub struct Assignment {
     /// The interface's number.
     pub interface_index: u32,
     /// The address.
-    pub address: Ipv4Addr,
-    /// 0 to 32.
+    pub address: IpAddr,
+    /// 0 to 32, of IPv6 addresses to 128.
     pub prefix_len: u8,
-    /// As rtnetlink numbers it: 0 global, 200 site, 253 link, 254 host.
+    /// As rtnetlink numbers it: 0 global, 200 site, 253 link, 254 host. That of an IPv6 address
+    /// follows from the address, whatever is asked for.
     pub scope: u8,
     /// The label that old tools show, at most 15 octets; a longer one is cut. `None`: the name of
-    /// the interface.
+    /// the interface. IPv6 addresses have none.
     pub label: Option<String>,
 }
 
 impl Assignment {
-    /// Whether both mean the same address as the kernel counts: one interface can have an address
-    /// once for each prefix length.
+    /// Whether both mean the same address as the kernel counts: one interface can have an IPv4
+    /// address once for each prefix length, and an IPv6 address once.
     pub fn is_same_address(&self, other: &Self) -> bool {
-        (self.interface_index, self.address, self.prefix_len)
-            == (other.interface_index, other.address, other.prefix_len)
+        let identity = |it: &Self| {
+            let prefix_len = it.address.is_ipv4().then_some(it.prefix_len);
+            (it.interface_index, it.address, prefix_len)
+        };
+        identity(self) == identity(other)
     }
 
     fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = match self.address {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        };
         message.header.prefix_len = self.prefix_len;
         message.header.scope = AddressScope::from(self.scope);
         message.header.index = self.interface_index;
-        let address = IpAddr::V4(self.address);
         message.attributes = vec![
-            AddressAttribute::Local(address),
-            AddressAttribute::Address(address),
+            AddressAttribute::Local(self.address),
+            AddressAttribute::Address(self.address),
             AddressAttribute::Protocol(IFA_PROTO_VRRP),
         ];
-        if let Some(label) = &self.label {
+        if self.address.is_ipv6() {
+            // VRRP says who has the address. Detecting duplicates would keep it from being used for
+            // a second, and for ever if its last owner still answers.
+            let usable_at_once = AddressFlags::Nodad;
+            message
+                .attributes
+                .push(AddressAttribute::Flags(usable_at_once));
+        } else if let Some(label) = &self.label {
             let label = label
                 .chars()
                 .filter(char::is_ascii)
@@ -113,7 +127,7 @@ impl Addresses {
         }
     }
 
-    /// All IPv4 addresses on this machine that carry our mark, whoever of us put them there.
+    /// All addresses on this machine that carry our mark, whoever of us put them there.
     ///
     /// # Errors
     /// The kernel's.
@@ -121,48 +135,86 @@ impl Addresses {
         Ok(self
             .list()?
             .into_iter()
-            .filter(|(_, is_ours)| *is_ours)
-            .map(|(it, _)| it)
+            .filter(|it| it.is_ours)
+            .map(|it| it.assignment)
             .collect())
     }
 
-    /// All IPv4 addresses on this machine, whoever put them there.
+    /// All addresses on this machine, whoever put them there.
     ///
     /// # Errors
     /// The kernel's.
     pub fn all(&mut self) -> io::Result<Vec<Assignment>> {
-        Ok(self.list()?.into_iter().map(|(it, _)| it).collect())
+        Ok(self.list()?.into_iter().map(|it| it.assignment).collect())
     }
 
-    /// The first address of an interface that is not virtual: the source of multicast adverts.
+    /// The first IPv4 address of an interface that is not virtual: the source of multicast adverts
+    /// (RFC 9568 §5.1.1.1).
     ///
     /// # Errors
     /// The kernel's.
     pub fn primary(&mut self, interface_index: u32) -> io::Result<Option<Ipv4Addr>> {
-        let mut others = self.list()?.into_iter().filter(|(_, is_ours)| !is_ours);
-        let primary = others.find(|(found, _)| found.interface_index == interface_index);
-        Ok(primary.map(|(found, _)| found.address))
+        let own = self.native(interface_index)?;
+        Ok(own.into_iter().find_map(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }))
     }
 
-    fn list(&mut self) -> io::Result<Vec<(Assignment, bool)>> {
+    /// The first link-local IPv6 address of an interface that is not virtual: the source of
+    /// multicast adverts (RFC 9568 §5.1.2.1).
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn link_local(&mut self, interface_index: u32) -> io::Result<Option<Ipv6Addr>> {
+        let own = self.native(interface_index)?;
+        Ok(own.into_iter().find_map(|address| match address {
+            IpAddr::V6(address) => address.is_unicast_link_local().then_some(address),
+            IpAddr::V4(_) => None,
+        }))
+    }
+
+    /// The addresses of an interface that are its own and can be sent from.
+    fn native(&mut self, interface_index: u32) -> io::Result<Vec<IpAddr>> {
+        let found = self.list()?.into_iter();
+        let own = found.filter(|it| it.is_usable && !it.is_ours);
+        Ok(own
+            .map(|it| it.assignment)
+            .filter(|it| it.interface_index == interface_index)
+            .map(|it| it.address)
+            .collect())
+    }
+
+    fn list(&mut self) -> io::Result<Vec<Found>> {
         let mut request = AddressMessage::default();
-        request.header.family = AddressFamily::Inet;
+        request.header.family = AddressFamily::Unspec;
         let answers = self.0.list(&RouteNetlinkMessage::GetAddress(request))?;
         Ok(answers.iter().filter_map(read).collect())
     }
 }
 
-/// An IPv4 address of a dump, and whether it carries our mark.
-fn read(answer: &RouteNetlinkMessage) -> Option<(Assignment, bool)> {
+/// An address of a dump.
+struct Found {
+    assignment: Assignment,
+    /// Whether it carries our mark.
+    is_ours: bool,
+    /// Whether it can be sent from: it is not being checked for duplicates, nor found to be one.
+    is_usable: bool,
+}
+
+fn read(answer: &RouteNetlinkMessage) -> Option<Found> {
     let RouteNetlinkMessage::NewAddress(message) = answer else {
         return None;
     };
     let mut local = None;
+    let mut address = None;
     let mut label = None;
     let mut is_ours = false;
     for attribute in &message.attributes {
         match attribute {
-            AddressAttribute::Local(IpAddr::V4(address)) => local = Some(*address),
+            // The other end of a link with two ends; else, and always over IPv6, the address.
+            AddressAttribute::Address(it) => address = Some(*it),
+            AddressAttribute::Local(it) => local = Some(*it),
             AddressAttribute::Label(text) => label = Some(text.clone()),
             AddressAttribute::Protocol(protocol) => is_ours = *protocol == IFA_PROTO_VRRP,
             _ => {}
@@ -170,12 +222,17 @@ fn read(answer: &RouteNetlinkMessage) -> Option<(Assignment, bool)> {
     }
     let assignment = Assignment {
         interface_index: message.header.index,
-        address: local?,
+        address: local.or(address)?,
         prefix_len: message.header.prefix_len,
         scope: u8::from(message.header.scope),
         label,
     };
-    Some((assignment, is_ours))
+    let unusable = AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed;
+    Some(Found {
+        assignment,
+        is_ours,
+        is_usable: !message.header.flags.intersects(unusable),
+    })
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -1,7 +1,8 @@
-//! Gratuitous ARP: tells everybody on a link whose MAC address an IPv4 address has.
+//! Tells everybody on a link which MAC address an address has: gratuitous ARP for IPv4, unsolicited
+//! neighbour advertisements for IPv6.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::IntoRawFd;
 use std::time::Duration;
 
@@ -9,13 +10,27 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use pnet_base::MacAddr;
 use pnet_datalink::{Channel, ChannelType, Config, DataLinkSender, NetworkInterface};
 use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
-use pnet_packet::ethernet::{EtherTypes, MutableEthernetPacket};
+use pnet_packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
+use pnet_packet::icmpv6::ndp::{
+    MutableNdpOptionPacket, MutableNeighborAdvertPacket, NdpOptionTypes, NeighborAdvertFlags,
+};
+use pnet_packet::icmpv6::{self, Icmpv6Packet, Icmpv6Types};
+use pnet_packet::ip::IpNextHeaderProtocols;
+use pnet_packet::ipv6::MutableIpv6Packet;
 
 use crate::interfaces::Interface;
 
 pub(crate) const ETHERNET_HEADER: usize = 14;
 const ARP_OCTETS: usize = 28;
 pub(crate) const FRAME_OCTETS: usize = ETHERNET_HEADER + ARP_OCTETS;
+
+const IPV6_HEADER: usize = 40;
+/// The advertisement and its one option, in octets.
+const ADVERTISEMENT_OCTETS: u16 = 32;
+const ADVERTISEMENT_FRAME: usize = ETHERNET_HEADER + IPV6_HEADER + 32;
+/// Of neighbour discovery, so that nothing from beyond the link is believed (RFC 4861 §7.1.2).
+const HOP_LIMIT: u8 = 255;
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// How long a frame may wait for room in the send buffer, while the router waits for it.
 const ROOM_WITHIN: Duration = Duration::from_millis(5);
@@ -64,15 +79,22 @@ impl Announcer {
         }
     }
 
-    /// Sends one gratuitous ARP packet for `address`.
+    /// Announces `address` once.
     ///
     /// # Errors
     /// The system's: ENETDOWN, or no room in the send buffer in time.
-    pub fn announce(&mut self, address: Ipv4Addr) -> io::Result<()> {
-        let frame = gratuitous_arp(self.mac, address);
-        self.sender
-            .send_to(&frame, None)
-            .unwrap_or(Err(io::ErrorKind::WriteZero.into()))
+    pub fn announce(&mut self, address: IpAddr) -> io::Result<()> {
+        let sent = match address {
+            IpAddr::V4(address) => {
+                let frame = gratuitous_arp(self.mac, address);
+                self.sender.send_to(&frame, None)
+            }
+            IpAddr::V6(address) => {
+                let frame = neighbour_advertisement(self.mac, address);
+                self.sender.send_to(&frame, None)
+            }
+        };
+        sent.unwrap_or(Err(io::ErrorKind::WriteZero.into()))
     }
 }
 
@@ -91,11 +113,7 @@ pub(crate) fn arp_request(
 ) -> [u8; FRAME_OCTETS] {
     let mut frame = [0; FRAME_OCTETS];
     let (header, payload) = frame.split_at_mut(ETHERNET_HEADER);
-    if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
-        ethernet.set_destination(MacAddr::broadcast());
-        ethernet.set_source(mac);
-        ethernet.set_ethertype(EtherTypes::Arp);
-    }
+    write_ethernet(header, mac, MacAddr::broadcast(), EtherTypes::Arp);
     if let Some(mut arp) = MutableArpPacket::new(payload) {
         arp.set_hardware_type(ArpHardwareTypes::Ethernet);
         arp.set_protocol_type(EtherTypes::Ipv4);
@@ -110,6 +128,47 @@ pub(crate) fn arp_request(
     frame
 }
 
+/// Unsolicited, to everybody, to replace what they know (RFC 9568 §6.4.2, RFC 4861 §7.2.6). It does
+/// not say whether the node is a router: whoever takes one for its router does not learn it here.
+fn neighbour_advertisement(mac: MacAddr, address: Ipv6Addr) -> [u8; ADVERTISEMENT_FRAME] {
+    let mut frame = [0; ADVERTISEMENT_FRAME];
+    let (ethernet, rest) = frame.split_at_mut(ETHERNET_HEADER);
+    let (header, message) = rest.split_at_mut(IPV6_HEADER);
+    let to_all_nodes = MacAddr::new(0x33, 0x33, 0, 0, 0, 1);
+    write_ethernet(ethernet, mac, to_all_nodes, EtherTypes::Ipv6);
+    if let Some(mut ip) = MutableIpv6Packet::new(header) {
+        ip.set_version(6);
+        ip.set_payload_length(ADVERTISEMENT_OCTETS);
+        ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
+        ip.set_hop_limit(HOP_LIMIT);
+        ip.set_source(address);
+        ip.set_destination(ALL_NODES);
+    }
+    if let Some(mut advert) = MutableNeighborAdvertPacket::new(message) {
+        advert.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
+        advert.set_flags(NeighborAdvertFlags::Override);
+        advert.set_target_addr(address);
+        if let Some(mut option) = MutableNdpOptionPacket::new(advert.get_options_raw_mut()) {
+            option.set_option_type(NdpOptionTypes::TargetLLAddr);
+            option.set_length(1);
+            option.set_data(&mac.octets());
+        }
+    }
+    let sum = Icmpv6Packet::new(message).map(|it| icmpv6::checksum(&it, &address, &ALL_NODES));
+    if let (Some(sum), Some(mut advert)) = (sum, MutableNeighborAdvertPacket::new(message)) {
+        advert.set_checksum(sum);
+    }
+    frame
+}
+
+fn write_ethernet(header: &mut [u8], from: MacAddr, to: MacAddr, carries: EtherType) {
+    if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
+        ethernet.set_destination(to);
+        ethernet.set_source(from);
+        ethernet.set_ethertype(carries);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +181,29 @@ mod tests {
         let expected = "ffffffffffff020000000001080600010800060400010200000000\
                         01c0a80069ffffffffffffc0a80069";
         assert_eq!(hex, expected);
+    }
+
+    #[test]
+    fn neighbour_advertisements_are_those_of_keepalived() {
+        let mac = MacAddr::new(2, 0, 0, 0, 0, 1);
+        let addresses = [
+            (
+                "fe80::105",
+                "3333000000010200000000 0186dd6000000000203aff \
+                 fe800000000000000000000000000105 ff020000000000000000000000000001 \
+                 880055932 0000000 fe800000000000000000000000000105 0201020000000001",
+            ),
+            (
+                "fd00:a::105",
+                "3333000000010200000000 0186dd6000000000203aff \
+                 fd00000a000000000000000000000105 ff020000000000000000000000000001 \
+                 8800587f2 0000000 fd00000a000000000000000000000105 0201020000000001",
+            ),
+        ];
+        for (address, expected) in addresses {
+            let frame = neighbour_advertisement(mac, address.parse().expect("an address"));
+            let hex: String = frame.iter().map(|octet| format!("{octet:02x}")).collect();
+            assert_eq!(hex, expected.replace(' ', ""), "{address}");
+        }
     }
 }

@@ -67,7 +67,7 @@ fn interface(name: &str) -> Interface {
 fn assignment(address: Ipv4Addr, prefix_len: u8) -> Assignment {
     Assignment {
         interface_index: interface("em1").index,
-        address,
+        address: address.into(),
         prefix_len,
         scope: 0,
         label: Some("em1:vip".into()),
@@ -249,7 +249,7 @@ fn a_gratuitous_arp_changes_what_a_neighbour_believes() {
     let announce = || {
         let interface = interface("em1");
         Announcer::open(&interface)
-            .and_then(|mut arp| arp.announce(VIP))
+            .and_then(|mut arp| arp.announce(VIP.into()))
             .expect("sent");
         interface.mac.expect("a MAC address")
     };

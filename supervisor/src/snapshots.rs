@@ -9,6 +9,7 @@ pub(crate) use notify::{notify, notify_files};
 pub(crate) use proxy::{access_logs, binds, proxy};
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipc::admin::AdminSnapshot;
 use ipc::check::{CheckSnapshot, Probe, ScriptCheck, ScriptInit, ServerCheck};
@@ -34,11 +35,14 @@ pub(crate) fn vrrp(settings: &Settings, succession: Option<Succession>) -> VrrpS
 fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterSpec {
     let transport = match &router.transport {
         settings::Transport::Multicast => Transport::Multicast {
-            source: Some(*settings.node.address.value()),
+            source: Some(IpAddr::from(*settings.node.address.value())),
         },
         settings::Transport::Unicast { peers } => Transport::Unicast {
-            source: *settings.node.address.value(),
-            peers: peers.iter().map(|peer| *peer.value()).collect(),
+            source: IpAddr::from(*settings.node.address.value()),
+            peers: (peers.iter())
+                .map(|peer| IpAddr::from(*peer.value()))
+                .collect(),
+            min_ttl: 255,
         },
     };
     RouterSpec {
@@ -52,6 +56,7 @@ fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterS
         advert_interval: *router.advert_interval.value(),
         priority: router.priority.value().get(),
         transport,
+        checksum: None,
         auth_pass: router.auth.as_ref().map(|pass| pass.0),
         preempt: router.preempt,
         preempt_delay: router.preempt_delay,
@@ -79,7 +84,7 @@ fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterS
 
 fn virtual_address(address: &settings::VirtualAddress) -> VirtualAddress {
     VirtualAddress {
-        address: address.address,
+        address: IpAddr::from(address.address),
         prefix_len: address.prefix_len,
         interface: address
             .interface

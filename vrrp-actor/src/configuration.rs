@@ -1,12 +1,12 @@
 //! From the supervisor's snapshot to what the core understands.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use core_vrrp::{
-    AnnouncePlan, Auth, Centiseconds, Password, Priority, Protocol, Seconds, Spec, Track,
-    Transport, Vrid,
+    AnnouncePlan, Auth, Centiseconds, ChecksumForm, Password, Priority, Protocol, Seconds, Spec,
+    Track, Transport, Vrid,
 };
 use ipc::vrrp::{RouterSpec, TrackSubject, VrrpSnapshot};
 
@@ -19,11 +19,12 @@ pub(crate) fn inspect(snapshot: &VrrpSnapshot) -> Result<(), String> {
     let mut identities = BTreeSet::new();
     for router in &snapshot.routers {
         let name = &router.name;
-        core_spec(router, Ipv4Addr::UNSPECIFIED).map_err(|why| format!("{name}: {why}"))?;
+        core_spec(router, no_source(router)).map_err(|why| format!("{name}: {why}"))?;
         if !names.insert(name) {
             return Err(format!("{name}: there are two of this name"));
         }
-        if !identities.insert((&router.interface, router.vrid)) {
+        let is_ipv6 = no_source(router).is_ipv6();
+        if !identities.insert((&router.interface, router.vrid, is_ipv6)) {
             let (interface, vrid) = (&router.interface, router.vrid);
             return Err(format!("{name}: vrid {vrid} is on {interface} twice"));
         }
@@ -31,11 +32,19 @@ pub(crate) fn inspect(snapshot: &VrrpSnapshot) -> Result<(), String> {
     Ok(())
 }
 
+/// Where adverts come from while nothing better is known; its family is that of the router.
+pub(crate) fn no_source(router: &RouterSpec) -> IpAddr {
+    match router.addresses.first().map(|first| first.address) {
+        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+        Some(IpAddr::V4(_)) | None => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// What the core is told; `source` is where adverts come from when the router does not say.
 ///
 /// # Errors
 /// A phrase, when a value is out of its range.
-pub(crate) fn core_spec(router: &RouterSpec, source: Ipv4Addr) -> Result<Spec, String> {
+pub(crate) fn core_spec(router: &RouterSpec, source: IpAddr) -> Result<Spec, String> {
     if router.addresses.is_empty() || router.addresses.len() > usize::from(u8::MAX) {
         return Err("it must have 1 to 255 addresses".into());
     }
@@ -43,24 +52,37 @@ pub(crate) fn core_spec(router: &RouterSpec, source: Ipv4Addr) -> Result<Spec, S
         ipc::vrrp::Transport::Multicast { source: own } => {
             (own.unwrap_or(source), Transport::Multicast)
         }
-        ipc::vrrp::Transport::Unicast { source, peers } => {
-            (*source, Transport::Unicast(peers.clone()))
+        ipc::vrrp::Transport::Unicast {
+            source,
+            peers,
+            min_ttl,
+        } => {
+            let peers = peers.clone();
+            let min_ttl = *min_ttl;
+            (*source, Transport::Unicast { peers, min_ttl })
         }
     };
+    let addresses: Vec<IpAddr> = router.addresses.iter().map(|it| it.address).collect();
+    if addresses.iter().any(|it| it.is_ipv6() != source.is_ipv6()) {
+        return Err("its addresses are not all of one family".into());
+    }
+    if source.is_ipv6() && router.version != 3 {
+        return Err("over IPv6 there is only version 3".into());
+    }
     let announce = &router.announce;
     Ok(Spec {
         vrid: Vrid::new(router.vrid).ok_or("its vrid is 0")?,
         protocol: protocol(router)?,
         priority: Priority::new(router.priority).ok_or("its priority is 0")?,
+        checksum: router.checksum.map(|form| match form {
+            ipc::vrrp::ChecksumForm::Message => ChecksumForm::Message,
+            ipc::vrrp::ChecksumForm::PseudoHeader => ChecksumForm::PseudoHeader,
+        }),
         preempt: router.preempt,
         preempt_delay: router.preempt_delay,
         source,
         transport,
-        addresses: router
-            .addresses
-            .iter()
-            .map(|virtual_| virtual_.address.octets())
-            .collect(),
+        addresses,
         tracks: router.tracks.iter().map(track).collect(),
         lease: router
             .lease_seconds

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use core_vrrp::{Advert, GROUP, Route, encode};
+use core_vrrp::{GROUP, Priority, Route, Router, encode};
 use ipc::vrrp::{RouterSpec, Transport};
 use platform::announce::Announcer;
 use platform::interfaces::Interface;
@@ -81,18 +81,15 @@ impl Port {
     ///
     /// # Errors
     /// That of the last destination that failed; the others have been sent to.
-    pub(crate) fn send(
-        &mut self,
-        advert: &Advert<'_>,
-        source: Ipv4Addr,
-        transport: &core_vrrp::Transport,
-    ) -> io::Result<()> {
-        match transport {
-            core_vrrp::Transport::Multicast => self.send_to(advert, source, GROUP),
-            core_vrrp::Transport::Unicast(peers) => {
+    pub(crate) fn send(&mut self, router: &Router, priority: Priority) -> io::Result<()> {
+        match &router.spec().transport {
+            core_vrrp::Transport::Multicast => {
+                self.send_to(router, priority, router.spec().group())
+            }
+            core_vrrp::Transport::Unicast { peers, .. } => {
                 let mut outcome = Ok(());
                 for peer in peers {
-                    outcome = self.send_to(advert, source, *peer).and(outcome);
+                    outcome = self.send_to(router, priority, *peer).and(outcome);
                 }
                 outcome
             }
@@ -101,18 +98,27 @@ impl Port {
 
     fn send_to(
         &mut self,
-        advert: &Advert<'_>,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
+        router: &Router,
+        priority: Priority,
+        destination: IpAddr,
     ) -> io::Result<()> {
+        let IpAddr::V4(to) = destination else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         // Never zero, which would ask the kernel for a number of its own.
         self.identification = self.identification.checked_add(1).unwrap_or(1);
         let route = Route {
-            source,
+            source: router.spec().source,
             destination,
         };
-        encode(advert, route, self.identification, &mut self.packet);
-        self.socket.send(&self.packet, destination)
+        encode(
+            &router.advert(priority),
+            route,
+            router.checksum(),
+            self.identification,
+            &mut self.packet,
+        );
+        self.socket.send(&self.packet, to)
     }
 
     /// Announces all addresses once.

@@ -1,7 +1,7 @@
 //! One virtual router: feeds the core with packets, time and news, and carries out what it says.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix::{
@@ -17,7 +17,7 @@ use platform::clock::boottime;
 use platform::interfaces::Interface;
 use tokio::sync::oneshot;
 
-use crate::configuration::{core_spec, track_name};
+use crate::configuration::{core_spec, no_source, track_name};
 use crate::links::Links;
 use crate::node::Known;
 use crate::port::Port;
@@ -103,7 +103,7 @@ impl Router {
     ) -> Result<Self, String> {
         let has_leftovers = !leftovers.is_empty();
         let addresses = VirtualAddresses::open(leftovers).map_err(|error| error.to_string())?;
-        let source = Ipv4Addr::UNSPECIFIED;
+        let source = no_source(&spec);
         Ok(Self {
             core: Core::new(core_spec(&spec, source)?),
             spec,
@@ -186,8 +186,7 @@ impl Router {
         let Some((port, _)) = &mut self.port else {
             return;
         };
-        let spec = self.core.spec();
-        let sent = port.send(&self.core.advert(priority), spec.source, &spec.transport);
+        let sent = port.send(&self.core, priority);
         self.complain("cannot send an advert", sent);
     }
 
@@ -327,7 +326,7 @@ impl Router {
         }
     }
 
-    fn reload_core(&mut self, source: Ipv4Addr, context: &mut Context<Self>) {
+    fn reload_core(&mut self, source: IpAddr, context: &mut Context<Self>) {
         match core_spec(&self.spec, source) {
             Ok(spec) => self.feed(Event::Reload(Box::new(spec)), context),
             Err(why) => tracing::error!("{}: {why}", self.spec.name),

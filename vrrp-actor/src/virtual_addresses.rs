@@ -1,11 +1,13 @@
 //! The addresses that one router holds on this node.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use ipc::vrrp::{RouterSpec, Transport, VirtualAddress};
 use platform::addresses::{Addresses, Assignment};
 use platform::interfaces::Interface;
+
+use crate::configuration::no_source;
 
 /// Puts a router's addresses on and takes them off. What is held is taken off at the latest when this
 /// is dropped.
@@ -69,7 +71,8 @@ impl VirtualAddresses {
     }
 
     /// Where the router's adverts come from: what its configuration says, else the first address of
-    /// its interface that is not virtual; `None` while there is none.
+    /// its interface that is not virtual (over IPv6 the first link-local one); `None` while there is
+    /// none.
     ///
     /// # Errors
     /// The kernel's.
@@ -77,9 +80,16 @@ impl VirtualAddresses {
         &mut self,
         spec: &RouterSpec,
         own: &Interface,
-    ) -> io::Result<Option<Ipv4Addr>> {
+    ) -> io::Result<Option<IpAddr>> {
         match &spec.transport {
-            Transport::Multicast { source: None } => self.netlink.primary(own.index),
+            Transport::Multicast { source: None } if no_source(spec).is_ipv6() => {
+                let address = self.netlink.link_local(own.index)?;
+                Ok(address.map(IpAddr::from))
+            }
+            Transport::Multicast { source: None } => {
+                let address = self.netlink.primary(own.index)?;
+                Ok(address.map(IpAddr::from))
+            }
             Transport::Multicast { source } => Ok(*source),
             Transport::Unicast { source, .. } => Ok(Some(*source)),
         }

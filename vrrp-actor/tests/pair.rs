@@ -37,14 +37,16 @@ fn spec(own: Ipv4Addr) -> RouterSpec {
         advert_interval: Duration::from_millis(100),
         priority,
         transport: Transport::Unicast {
-            source: own,
-            peers: vec![peer],
+            source: own.into(),
+            peers: vec![peer.into()],
+            min_ttl: 255,
         },
+        checksum: None,
         auth_pass: None,
         preempt: true,
         preempt_delay: Duration::ZERO,
         addresses: vec![VirtualAddress {
-            address: VIP,
+            address: VIP.into(),
             prefix_len: 32,
             interface: None,
             label: None,
@@ -397,7 +399,7 @@ fn a_reload_keeps_the_master_and_changes_its_addresses() {
     let added = Ipv4Addr::new(192, 168, 0, 106);
     let mut router = spec(A);
     let another = VirtualAddress {
-        address: added,
+        address: added.into(),
         ..router.addresses[0].clone()
     };
     router.addresses.push(another);

@@ -1,14 +1,14 @@
 //! The receive checks (RFC 9568 §7.1, RFC 3768 §7.1): why an advert is not listened to.
 
-use std::net::Ipv4Addr;
-
-use crate::packet::{Auth, ChecksumForm, GROUP, Octets, Protocol, Received};
+use crate::address_list::AddressList;
+use crate::packet::{Auth, ChecksumForm, Protocol, Received, Route, TTL};
 use crate::spec::{Spec, Transport};
 
 /// Why a packet was discarded. None of them restarts a Backup's timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Discard {
-    /// The TTL is not 255: it did not come from this link (RFC 9568 §5.1.1.3).
+    /// The TTL, or hop limit, is not 255: it did not come from this link (RFC 9568 §5.1.1.3,
+    /// §5.1.2.3). Or, where a unicast router allows less, it is below that.
     Ttl,
     /// Neither version 2 nor 3, or not the one that is configured.
     Version,
@@ -35,11 +35,13 @@ pub enum Discard {
     NotAPeer,
     /// From this node's own address: an echo, or somebody else uses it.
     OwnAddress,
+    /// Over the other family of IP than the virtual router's (RFC 9568 §5.2.9).
+    Family,
 }
 
 impl Discard {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ttl,
         Self::Version,
         Self::Type,
@@ -53,6 +55,7 @@ impl Discard {
         Self::Transport,
         Self::NotAPeer,
         Self::OwnAddress,
+        Self::Family,
     ];
 
     /// The reason as a word for metrics and logs.
@@ -71,6 +74,7 @@ impl Discard {
             Self::Transport => "transport",
             Self::NotAPeer => "not_a_peer",
             Self::OwnAddress => "own_address",
+            Self::Family => "family",
         }
     }
 }
@@ -103,7 +107,9 @@ impl Counters {
 
     pub(crate) fn count_received(&mut self, spec: &Spec, received: &Received<'_>) {
         self.received += 1;
-        self.address_list_differs += u64::from(!same_addresses(spec, received.advert.addresses));
+        let own = AddressList::from(spec.addresses.as_slice());
+        let is_same = own.names_the_same(received.advert.addresses);
+        self.address_list_differs += u64::from(!is_same);
         let is_v3 = matches!(received.advert.protocol, Protocol::V3 { .. });
         let message_only = is_v3 && received.checksum == ChecksumForm::Message;
         self.message_only_checksums += u64::from(message_only);
@@ -121,6 +127,12 @@ impl Counters {
 /// The first check that failed.
 pub(crate) fn check(spec: &Spec, received: &Received<'_>) -> Result<(), Discard> {
     let advert = &received.advert;
+    if received.ttl < ttl_min(&spec.transport) {
+        return Err(Discard::Ttl);
+    }
+    if received.route.source.is_ipv4() != spec.source.is_ipv4() {
+        return Err(Discard::Family);
+    }
     if advert.vrid != spec.vrid {
         return Err(Discard::Vrid);
     }
@@ -128,11 +140,14 @@ pub(crate) fn check(spec: &Spec, received: &Received<'_>) -> Result<(), Discard>
     if received.route.source == spec.source {
         return Err(Discard::OwnAddress);
     }
-    check_transport(
-        &spec.transport,
-        received.route.source,
-        received.route.destination,
-    )
+    check_transport(spec, received.route)
+}
+
+fn ttl_min(transport: &Transport) -> u8 {
+    match transport {
+        Transport::Multicast => TTL,
+        Transport::Unicast { min_ttl, .. } => *min_ttl,
+    }
 }
 
 fn check_protocol(own: &Protocol, heard: &Protocol) -> Result<(), Discard> {
@@ -167,23 +182,12 @@ fn check_auth(own: &Auth, heard: &Auth) -> Result<(), Discard> {
     }
 }
 
-fn check_transport(
-    transport: &Transport,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-) -> Result<(), Discard> {
-    match transport {
-        Transport::Multicast if destination == GROUP => Ok(()),
+fn check_transport(spec: &Spec, route: Route) -> Result<(), Discard> {
+    match &spec.transport {
+        Transport::Multicast if route.destination == spec.group() => Ok(()),
         Transport::Multicast => Err(Discard::Transport),
-        Transport::Unicast(_) if destination.is_multicast() => Err(Discard::Transport),
-        Transport::Unicast(peers) if peers.contains(&source) => Ok(()),
-        Transport::Unicast(_) => Err(Discard::NotAPeer),
+        Transport::Unicast { .. } if route.destination.is_multicast() => Err(Discard::Transport),
+        Transport::Unicast { peers, .. } if peers.contains(&route.source) => Ok(()),
+        Transport::Unicast { .. } => Err(Discard::NotAPeer),
     }
-}
-
-/// Whether both lists name the same addresses, in whatever order.
-fn same_addresses(spec: &Spec, heard: &[Octets]) -> bool {
-    spec.addresses == heard
-        || (spec.addresses.len() == heard.len()
-            && heard.iter().all(|address| spec.addresses.contains(address)))
 }

@@ -8,13 +8,14 @@ mod firewall;
 mod sentence;
 mod speakers;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use finding::{Finding, Holder, Severity};
 pub use firewall::Firewall;
 
-use crate::packet::{ChecksumForm, Octets, Protocol};
+use crate::address_list::AddressList;
+use crate::packet::{ChecksumForm, Protocol};
 use crate::spec::{Spec, Transport};
 use crate::timer::master_down;
 use speakers::{Speaker, Speakers};
@@ -36,13 +37,13 @@ pub struct Observations {
     /// those that went out, behind any firewall. Of all virtual routers.
     pub packets: Vec<Sighting>,
     /// The senders of those that got past this node's firewall to its programs, one each packet.
-    pub delivered: Vec<Ipv4Addr>,
+    pub delivered: Vec<IpAddr>,
     /// Virtual addresses of the router that are on this node.
-    pub held: Vec<Ipv4Addr>,
+    pub held: Vec<IpAddr>,
     /// Who answered when it was asked by ARP who has a virtual address.
-    pub answers: Vec<(Ipv4Addr, Mac)>,
+    pub answers: Vec<(IpAddr, Mac)>,
     /// Virtual addresses that lie on another interface than the router's.
-    pub elsewhere: Vec<Ipv4Addr>,
+    pub elsewhere: Vec<IpAddr>,
     /// The greater of the interface's and all interfaces' `arp_ignore`; 0 when it cannot be read.
     pub arp_ignore: u8,
     /// The same of `rp_filter`.
@@ -75,14 +76,14 @@ pub struct Sighting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// Who speaks for it, with the last priority and the number of adverts that were not of 0.
-    pub heard: Vec<(Ipv4Addr, u8, usize)>,
+    pub heard: Vec<(IpAddr, u8, usize)>,
     /// What is wrong, the gravest first.
     pub findings: Vec<Finding>,
 }
 
 /// Finds what is wrong with the virtual router `spec`; `nodes` are the own addresses of all its
 /// nodes.
-pub fn diagnose(spec: &Spec, nodes: &[Ipv4Addr], seen: &Observations) -> Diagnosis {
+pub fn diagnose(spec: &Spec, nodes: &[IpAddr], seen: &Observations) -> Diagnosis {
     let examination = Examination {
         spec,
         nodes,
@@ -103,7 +104,7 @@ pub fn diagnose(spec: &Spec, nodes: &[Ipv4Addr], seen: &Observations) -> Diagnos
 
 struct Examination<'e> {
     spec: &'e Spec,
-    nodes: &'e [Ipv4Addr],
+    nodes: &'e [IpAddr],
     seen: &'e Observations,
     speakers: Speakers<'e>,
 }
@@ -163,26 +164,31 @@ impl Examination<'_> {
         }
     }
 
-    fn delivered_from(&self, address: Ipv4Addr) -> usize {
+    fn delivered_from(&self, address: IpAddr) -> usize {
         let delivered = self.seen.delivered.iter();
         delivered.filter(|source| **source == address).count()
     }
 
-    fn is_known(&self, address: Ipv4Addr) -> bool {
+    fn is_known(&self, address: IpAddr) -> bool {
         let is_peer = match &self.spec.transport {
-            Transport::Unicast(peers) => peers.contains(&address),
+            Transport::Unicast { peers, .. } => peers.contains(&address),
             Transport::Multicast => false,
         };
         is_peer || self.nodes.contains(&address)
     }
 
-    fn compare_addresses(&self, speaker: Ipv4Addr, heard: &[Octets], findings: &mut Vec<Finding>) {
-        let without = |these: &[Octets], those: &[Octets]| -> Vec<Ipv4Addr> {
-            let rest = these.iter().filter(|address| !those.contains(address));
-            rest.map(|address| Ipv4Addr::from(*address)).collect()
+    fn compare_addresses(
+        &self,
+        speaker: IpAddr,
+        heard: AddressList<'_>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let own = AddressList::from(self.spec.addresses.as_slice());
+        let without = |these: AddressList<'_>, those: AddressList<'_>| -> Vec<IpAddr> {
+            these.iter().filter(|it| !those.contains(*it)).collect()
         };
-        let missing = without(&self.spec.addresses, heard);
-        let added = without(heard, &self.spec.addresses);
+        let missing = without(own, heard);
+        let added = without(heard, own);
         if !missing.is_empty() || !added.is_empty() {
             findings.push(Finding::AddressList {
                 speaker,
@@ -195,7 +201,7 @@ impl Examination<'_> {
     /// Differences that version 3 tolerates.
     fn compare_protocol(
         &self,
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         heard: &Protocol,
         checksum: ChecksumForm,
         findings: &mut Vec<Finding>,
@@ -274,12 +280,7 @@ impl Examination<'_> {
 
     /// How many owners each virtual address has.
     fn examine_addresses(&self, findings: &mut Vec<Finding>) {
-        for address in self
-            .spec
-            .addresses
-            .iter()
-            .map(|octets| Ipv4Addr::from(*octets))
-        {
+        for address in self.spec.addresses.iter().copied() {
             let here = self.seen.held.contains(&address).then_some(Holder::Here);
             let mut macs: Vec<Mac> = (self.seen.answers.iter())
                 .filter(|(asked, _)| *asked == address)

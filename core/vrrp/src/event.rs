@@ -1,10 +1,10 @@
 //! What goes into a router and what comes out of it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::checks::Discard;
-use crate::packet::{Received, claimed_source, decode};
+use crate::packet::{Received, Route, claimed_source, decode, decode_ipv6};
 use crate::spec::Spec;
 use crate::units::Priority;
 
@@ -43,7 +43,7 @@ pub enum Event<'a> {
     /// A well-formed advert came in on the router's interface.
     Advert(Received<'a>),
     /// A packet that is no well-formed advert came in.
-    Malformed(Discard, Option<Ipv4Addr>),
+    Malformed(Discard, Option<IpAddr>),
     /// The time of [`crate::Router::poll_timeout`] has come.
     Timeout,
     /// A track was checked.
@@ -77,6 +77,15 @@ impl<'a> Event<'a> {
             Err(reason) => Self::Malformed(reason, claimed_source(packet)),
         }
     }
+
+    /// The event that an IPv6 packet with protocol 112 is, of which `message` is what follows its
+    /// headers.
+    pub fn of_ipv6(route: Route, hop_limit: u8, message: &'a [u8]) -> Self {
+        match decode_ipv6(route, hop_limit, message) {
+            Ok(received) => Self::Advert(received),
+            Err(reason) => Self::Malformed(reason, Some(route.source)),
+        }
+    }
 }
 
 /// What is to be done, in the order given.
@@ -103,7 +112,7 @@ pub enum Effect {
         /// Why.
         reason: Discard,
         /// Who sent it, where the packet says so.
-        source: Option<Ipv4Addr>,
+        source: Option<IpAddr>,
     },
 }
 
@@ -166,7 +175,7 @@ pub enum FaultCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The priority that it said.
     pub priority: Priority,
 }

@@ -7,7 +7,7 @@
 mod lint;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 pub use lint::{Lint, Unmoved};
 
@@ -23,7 +23,7 @@ pub const FAILURES_COMBINED_MAX: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contender {
     /// Its own address, which breaks ties.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The priority before tracks change it.
     pub priority: Priority,
     /// Whether it takes over from a Master of lower priority.

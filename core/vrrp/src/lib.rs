@@ -3,9 +3,10 @@
 //! Time comes in as [`Time`], packets come in as bytes, and everything that is to be done comes out
 //! as an [`Effect`]. The caller keeps one timer, set to [`Router::poll_timeout`].
 //!
-//! Version 2 (RFC 3768, with the password of RFC 2338) and version 3 (RFC 9568), both over IPv4, as
-//! keepalived speaks them.
+//! Version 2 (RFC 3768, with the password of RFC 2338) over IPv4, and version 3 (RFC 9568) over IPv4
+//! and IPv6, as keepalived speaks them.
 
+mod address_list;
 mod announce;
 mod checks;
 mod checksum;
@@ -19,12 +20,13 @@ mod spec;
 mod timer;
 mod units;
 
+pub use address_list::AddressList;
 pub use announce::AnnouncePlan;
 pub use checks::{Counters, Discard};
 pub use event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
 pub use packet::{
-    Advert, Auth, ChecksumForm, GROUP, Octets, PROTOCOL_NUMBER, Password, Protocol, Received,
-    Route, decode, encode,
+    Advert, Auth, ChecksumForm, GROUP, GROUP_V6, PROTOCOL_NUMBER, Password, Protocol, Received,
+    Route, TTL, decode, decode_ipv6, encode,
 };
 pub use router::Router;
 pub use spec::{Spec, Track, Transport};

@@ -1,34 +1,40 @@
-//! Adverts as bytes: complete IPv4 packets of version 2 (RFC 3768 §5) and version 3
-//! (RFC 9568 §5), both ways.
+//! Adverts as bytes, both ways: version 2 (RFC 3768 §5) and version 3 (RFC 9568 §5).
 //!
-//! What is written equals keepalived's packets octet for octet. What is read is checked for all
-//! that can be seen from the packet alone; what needs the router's own configuration is in
-//! [`crate::checks`]. The checksum of the IPv4 header is the kernel's business on receipt.
+//! Over IPv4 they are complete packets with their header; over IPv6 they are the VRRP message alone,
+//! since the kernel writes and removes that header. What is written equals keepalived's packets
+//! octet for octet. What is read is checked for all that can be seen from the packet alone; what
+//! needs the router's own configuration is in [`crate::checks`]. The checksum of the IPv4 header is
+//! the kernel's business on receipt.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::address_list::AddressList;
 use crate::checks::Discard;
 use crate::checksum::Checksum;
 use crate::units::{Centiseconds, Priority, Seconds, Vrid};
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL_NUMBER: u8 = 112;
-/// Where multicast adverts go (RFC 9568 §5.1.1.2).
+/// Where multicast adverts go over IPv4 (RFC 9568 §5.1.1.2).
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// Where multicast adverts go over IPv6 (RFC 9568 §5.1.2.2).
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
-const TTL: u8 = 255;
+/// The TTL, or hop limit, of all adverts. What arrives with it was sent on this link, since
+/// routers would have lowered it (RFC 9568 §5.1.1.3, §5.1.2.3).
+pub const TTL: u8 = 255;
+
 const TOS_INTERNETWORK_CONTROL: u8 = 0xc0;
 const IP_HEADER: usize = 20;
 const VRRP_HEADER: usize = 8;
 const AUTH_OCTETS: usize = 8;
+/// What the count of addresses can say.
+const COUNT_MAX: usize = 255;
 const TYPE_ADVERTISEMENT: u8 = 1;
 const AUTH_TYPE_NONE: u8 = 0;
 const AUTH_TYPE_PASS: u8 = 1;
-
-/// An IPv4 address as it lies in a packet.
-pub type Octets = [u8; 4];
 
 /// A version 2 password: eight octets, zero padded, readable by everyone on the wire. A guard
 /// against mix-ups, not security (RFC 3768 §10 removed it).
@@ -106,16 +112,16 @@ pub struct Advert<'a> {
     /// The sender's priority, [`Priority::RELEASE`] when it gives up.
     pub priority: Priority,
     /// The virtual addresses; at most 255 can be sent.
-    pub addresses: &'a [Octets],
+    pub addresses: AddressList<'a>,
 }
 
-/// What the IPv4 header of an advert says.
+/// What the IP header of an advert says. Both addresses are of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The sender's own address.
-    pub source: Ipv4Addr,
-    /// [`GROUP`], or one peer.
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    /// [`GROUP`], [`GROUP_V6`], or one peer.
+    pub destination: IpAddr,
 }
 
 /// A received advert with where it came from and how it was summed.
@@ -123,30 +129,63 @@ pub struct Route {
 pub struct Received<'a> {
     /// Sender and destination.
     pub route: Route,
+    /// The TTL, or hop limit, that was left; whether it is enough depends on the router.
+    pub ttl: u8,
     /// Which of the two checksums in the field the sender uses.
     pub checksum: ChecksumForm,
     /// What it said.
     pub advert: Advert<'a>,
 }
 
-/// The two readings of the checksum over IPv4 that are in the field.
+/// What a checksum is over. Of version 3 over IPv4 both readings are in the field; elsewhere there
+/// is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChecksumForm {
-    /// Over the VRRP message alone: version 2, and version 3 as RFC 9568 §5.2.8 says.
+    /// Over the VRRP message alone: version 2, and version 3 over IPv4 as RFC 9568 §5.2.8 says.
     Message,
-    /// Over an IPv4 pseudo-header too: version 3 of keepalived and FRR, after RFC 5798.
+    /// Over a pseudo-header too: version 3 over IPv6 (RFC 8200 §8.1), and over IPv4 as keepalived
+    /// and FRR read RFC 5798.
     PseudoHeader,
 }
 
-/// Writes the IPv4 packet of `advert` into `packet`, which is overwritten and so can be reused.
-/// `identification` is the packet number in the IPv4 header; it should differ from packet to packet.
+/// Writes `advert` into `packet`, which is overwritten and so can be reused: over IPv4 the whole
+/// packet, over IPv6 the VRRP message that follows the header.
 ///
-/// Version 3 is sent with the pseudo-header in its checksum: what most peers on Linux accept.
-/// Addresses beyond the 255th are left out, since the count could not say them.
-pub fn encode(advert: &Advert<'_>, route: Route, identification: u16, packet: &mut Vec<u8>) {
+/// `checksum` is the form of version 3 over IPv4, and is looked at nowhere else. `identification` is
+/// the packet number in the IPv4 header; it should differ from packet to packet. Addresses of the
+/// other family than the route's are left out, and so are those beyond the 255th, since the count
+/// could not say them.
+pub fn encode(
+    advert: &Advert<'_>,
+    route: Route,
+    checksum: ChecksumForm,
+    identification: u16,
+    packet: &mut Vec<u8>,
+) {
     packet.clear();
-    packet.resize(IP_HEADER, 0);
-    let (count, addresses) = countable(advert.addresses);
+    let header = match route.source {
+        IpAddr::V4(_) => IP_HEADER,
+        IpAddr::V6(_) => 0,
+    };
+    packet.resize(header, 0);
+    write_message(advert, route, packet);
+    let (header, message) = packet.split_at_mut(header);
+    let sum = match (advert.protocol, route.source, checksum) {
+        (Protocol::V2 { .. }, ..) | (_, IpAddr::V4(_), ChecksumForm::Message) => {
+            Checksum::default()
+        }
+        (Protocol::V3 { .. }, ..) => pseudo_header(route, message.len()),
+    };
+    let sum = sum.over(message).finish();
+    message[6..8].copy_from_slice(&sum.to_be_bytes());
+    if let (IpAddr::V4(source), IpAddr::V4(destination)) = (route.source, route.destination) {
+        write_ip_header(header, (source, destination), identification, message.len());
+    }
+}
+
+/// Appends the VRRP message, with a checksum of zero.
+fn write_message(advert: &Advert<'_>, route: Route, packet: &mut Vec<u8>) {
+    let begin = packet.len();
     let (version, timing) = match advert.protocol {
         Protocol::V2 {
             interval,
@@ -159,10 +198,19 @@ pub fn encode(advert: &Advert<'_>, route: Route, identification: u16, packet: &m
         Protocol::V3 { interval } => (3, interval.get().to_be_bytes()),
     };
     packet.push(version << 4 | TYPE_ADVERTISEMENT);
-    packet.extend([advert.vrid.get(), advert.priority.get(), count]);
+    packet.extend([advert.vrid.get(), advert.priority.get(), 0]);
     packet.extend(timing);
     packet.extend([0, 0]);
-    packet.extend(addresses.as_flattened());
+    let is_sayable = |address: &IpAddr| address.is_ipv4() == route.source.is_ipv4();
+    let mut count = 0;
+    for address in advert.addresses.iter().filter(is_sayable).take(COUNT_MAX) {
+        match address {
+            IpAddr::V4(address) => packet.extend(address.octets()),
+            IpAddr::V6(address) => packet.extend(address.octets()),
+        }
+        count += 1;
+    }
+    packet[begin + 3] = count;
     match advert.protocol {
         Protocol::V2 {
             auth: Auth::None, ..
@@ -173,33 +221,23 @@ pub fn encode(advert: &Advert<'_>, route: Route, identification: u16, packet: &m
         } => packet.extend(octets),
         Protocol::V3 { .. } => {}
     }
-    let (header, message) = packet.split_at_mut(IP_HEADER);
-    let sum = match advert.protocol {
-        Protocol::V2 { .. } => Checksum::default(),
-        Protocol::V3 { .. } => pseudo_header(route, message.len()),
-    };
-    let sum = sum.over(message).finish();
-    message[6..8].copy_from_slice(&sum.to_be_bytes());
-    write_ip_header(header, route, identification, message.len());
-}
-
-fn countable(addresses: &[Octets]) -> (u8, &[Octets]) {
-    match u8::try_from(addresses.len()) {
-        Ok(count) => (count, addresses),
-        Err(_) => (u8::MAX, &addresses[..usize::from(u8::MAX)]),
-    }
 }
 
 /// The header as keepalived fills it in: no fragmentation flags, a number per packet.
-fn write_ip_header(header: &mut [u8], route: Route, identification: u16, message: usize) {
+fn write_ip_header(
+    header: &mut [u8],
+    (source, destination): (Ipv4Addr, Ipv4Addr),
+    identification: u16,
+    message: usize,
+) {
     header[0] = 0x45;
     header[1] = TOS_INTERNETWORK_CONTROL;
     header[2..4].copy_from_slice(&length_octets(IP_HEADER + message));
     header[4..6].copy_from_slice(&identification.to_be_bytes());
     header[8] = TTL;
     header[9] = PROTOCOL_NUMBER;
-    header[12..16].copy_from_slice(&route.source.octets());
-    header[16..20].copy_from_slice(&route.destination.octets());
+    header[12..16].copy_from_slice(&source.octets());
+    header[16..20].copy_from_slice(&destination.octets());
     let sum = Checksum::default().over(header).finish();
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
@@ -210,21 +248,36 @@ fn write_ip_header(header: &mut [u8], route: Route, identification: u16, message
 /// # Errors
 /// The first of the receive checks of RFC 9568 §7.1 (RFC 3768 §7.1) that the packet fails.
 pub fn decode(packet: &[u8]) -> Result<Received<'_>, Discard> {
-    let (route, message) = decode_ip(packet)?;
+    let (route, ttl, message) = decode_ip(packet)?;
+    decode_message(route, ttl, message)
+}
+
+/// Reads what an IPv6 packet carries behind its headers, of which the kernel tells `route` and
+/// `hop_limit`.
+///
+/// # Errors
+/// The first of the receive checks of RFC 9568 §7.1 that the packet fails. Version 2 does not exist
+/// over IPv6.
+pub fn decode_ipv6(route: Route, hop_limit: u8, message: &[u8]) -> Result<Received<'_>, Discard> {
+    decode_message(route, hop_limit, message)
+}
+
+fn decode_message(route: Route, ttl: u8, message: &[u8]) -> Result<Received<'_>, Discard> {
     let (head, rest) = message
         .split_first_chunk::<VRRP_HEADER>()
         .ok_or(Discard::Length)?;
     let &[version_type, vrid, priority, count, timing @ .., _, _] = head;
     let timing: [u8; 2] = timing;
     let version = version_type >> 4;
-    if version != 2 && version != 3 {
+    let is_ipv4 = route.source.is_ipv4();
+    if version != 3 && !(version == 2 && is_ipv4) {
         return Err(Discard::Version);
     }
     if version_type & 0x0f != TYPE_ADVERTISEMENT {
         return Err(Discard::Type);
     }
     let (addresses, trailer) = rest
-        .split_at_checked(usize::from(count) * size_of::<Octets>())
+        .split_at_checked(usize::from(count) * if is_ipv4 { 4 } else { 16 })
         .ok_or(Discard::Length)?;
     let trailer_expected = if version == 2 { AUTH_OCTETS } else { 0 };
     if trailer.len() != trailer_expected {
@@ -239,29 +292,32 @@ pub fn decode(packet: &[u8]) -> Result<Received<'_>, Discard> {
         Ok(auth) => decode_v2(timing, auth)?,
         Err(_) => decode_v3(timing)?,
     };
-    let priority = Priority::from_wire(priority);
-    let (addresses, _) = addresses.as_chunks();
+    let addresses = if is_ipv4 {
+        AddressList::of_ipv4(addresses)
+    } else {
+        AddressList::of_ipv6(addresses)
+    };
     Ok(Received {
         route,
+        ttl,
         checksum,
         advert: Advert {
             protocol,
             vrid,
-            priority,
+            priority: Priority::from_wire(priority),
             addresses,
         },
     })
 }
 
 /// Who seems to have sent a packet that may be damaged.
-pub(crate) fn claimed_source(packet: &[u8]) -> Option<Ipv4Addr> {
+pub(crate) fn claimed_source(packet: &[u8]) -> Option<IpAddr> {
     let source = packet.get(12..)?.first_chunk::<4>()?;
-    Some(Ipv4Addr::from(*source))
+    Some(IpAddr::from(*source))
 }
 
-/// The route and the VRRP message, for a packet whose header is whole and whose TTL proves that it
-/// was sent on this link (RFC 9568 §5.1.1.3).
-fn decode_ip(packet: &[u8]) -> Result<(Route, &[u8]), Discard> {
+/// The route, the TTL and the VRRP message of a packet whose header is whole.
+fn decode_ip(packet: &[u8]) -> Result<(Route, u8, &[u8]), Discard> {
     let header: &[u8; IP_HEADER] = packet.first_chunk().ok_or(Discard::Length)?;
     let [
         version_length,
@@ -278,7 +334,7 @@ fn decode_ip(packet: &[u8]) -> Result<(Route, &[u8]), Discard> {
         _,
         route @ ..,
     ] = header;
-    let [s0, s1, s2, s3, d0, d1, d2, d3] = *route;
+    let [s0, s1, s2, s3, destination @ ..] = *route;
     if version_length >> 4 != 4 || *protocol != PROTOCOL_NUMBER {
         return Err(Discard::Version);
     }
@@ -288,23 +344,20 @@ fn decode_ip(packet: &[u8]) -> Result<(Route, &[u8]), Discard> {
         return Err(Discard::Length);
     }
     let message = packet.get(header_length..length).ok_or(Discard::Length)?;
-    if *ttl != TTL {
-        return Err(Discard::Ttl);
-    }
-    let source = Ipv4Addr::new(s0, s1, s2, s3);
-    Ok((
-        Route {
-            source,
-            destination: Ipv4Addr::new(d0, d1, d2, d3),
-        },
-        message,
-    ))
+    let route = Route {
+        source: IpAddr::from([s0, s1, s2, s3]),
+        destination: IpAddr::from(destination),
+    };
+    Ok((route, *ttl, message))
 }
 
+/// Which form the checksum has, if it is right in one that the version and the family know.
 fn verify_checksum(version: u8, route: Route, message: &[u8]) -> Result<ChecksumForm, Discard> {
-    if Checksum::default().over(message).is_valid() {
+    let is_over_message = || Checksum::default().over(message).is_valid();
+    let is_over_all = || pseudo_header(route, message.len()).over(message).is_valid();
+    if route.source.is_ipv4() && is_over_message() {
         Ok(ChecksumForm::Message)
-    } else if version == 3 && pseudo_header(route, message.len()).over(message).is_valid() {
+    } else if version == 3 && is_over_all() {
         Ok(ChecksumForm::PseudoHeader)
     } else {
         Err(Discard::Checksum)
@@ -329,11 +382,14 @@ fn decode_v3(timing: [u8; 2]) -> Result<Protocol, Discard> {
     })
 }
 
-/// The sum over source, destination, protocol and length, as for UDP over IPv4.
+/// The sum over source, destination, protocol and length, as for UDP. That of IPv6 (RFC 8200 §8.1)
+/// has wider fields for the last two, filled with zeros, which do not count.
 fn pseudo_header(route: Route, message: usize) -> Checksum {
-    Checksum::default()
-        .over(&route.source.octets())
-        .over(&route.destination.octets())
+    let sum = |sum: Checksum, address| match address {
+        IpAddr::V4(address) => sum.over(&address.octets()),
+        IpAddr::V6(address) => sum.over(&address.octets()),
+    };
+    sum(sum(Checksum::default(), route.source), route.destination)
         .over(&[0, PROTOCOL_NUMBER])
         .over(&length_octets(message))
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::announce::Announcer;
 use crate::checks::{Counters, check};
 use crate::event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
-use crate::packet::{Advert, Protocol, Received};
+use crate::packet::{Advert, ChecksumForm, Protocol, Received};
 use crate::priority::{Tracks, effective};
 use crate::spec::Spec;
 use crate::timer::master_down;
@@ -31,6 +31,8 @@ pub struct Router {
     not_before: Time,
     machine: Machine,
     counters: Counters,
+    /// Over what the checksum of the last advert that was listened to is.
+    checksum_heard: Option<ChecksumForm>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +116,7 @@ impl Router {
             not_before: Time(Duration::ZERO),
             machine: Machine::Initialize,
             counters: Counters::default(),
+            checksum_heard: None,
         }
     }
 
@@ -194,8 +197,16 @@ impl Router {
             protocol: self.spec.protocol,
             vrid: self.spec.vrid,
             priority,
-            addresses: &self.spec.addresses,
+            addresses: self.spec.addresses.as_slice().into(),
         }
+    }
+
+    /// What the checksum of an advert is to be over, if it is of version 3 and goes over IPv4: what
+    /// the spec says, else what that of the last advert that was listened to is over, else a
+    /// pseudo-header too, as most peers on Linux have it.
+    pub fn checksum(&self) -> ChecksumForm {
+        let form = self.spec.checksum.or(self.checksum_heard);
+        form.unwrap_or(ChecksumForm::PseudoHeader)
     }
 
     /// Notes what an event says about the world; returns what the state machine has to know.
@@ -247,6 +258,7 @@ impl Router {
             return None;
         }
         self.counters.count_received(&self.spec, received);
+        self.checksum_heard = Some(received.checksum);
         let Advert {
             priority, protocol, ..
         } = received.advert;

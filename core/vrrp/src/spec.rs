@@ -1,10 +1,10 @@
 //! What a virtual router is told to be.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::announce::AnnouncePlan;
-use crate::packet::{Octets, Protocol};
+use crate::packet::{ChecksumForm, GROUP, GROUP_V6, Protocol};
 use crate::units::{Priority, Vrid};
 
 /// The configuration of one virtual router on one node.
@@ -20,12 +20,16 @@ pub struct Spec {
     pub preempt: bool,
     /// How long it hears such a Master before it does; zero: only as long as it must.
     pub preempt_delay: Duration,
-    /// The node's own address: source of its adverts, and what breaks ties.
-    pub source: Ipv4Addr,
+    /// Of version 3 over IPv4, what the checksums of its adverts are over; `None`: what those of its
+    /// peers are over. Both are accepted.
+    pub checksum: Option<ChecksumForm>,
+    /// The node's own address: source of its adverts, and what breaks ties. Its family is that of
+    /// the virtual router.
+    pub source: IpAddr,
     /// Who the adverts go to and come from.
     pub transport: Transport,
-    /// The virtual addresses as they stand in the adverts.
-    pub addresses: Vec<Octets>,
+    /// The virtual addresses as they stand in the adverts; all are of the family of `source`.
+    pub addresses: Vec<IpAddr>,
     /// What moves the priority.
     pub tracks: Vec<Track>,
     /// The lifetime that the addresses are added with; `None`: for ever.
@@ -38,13 +42,29 @@ pub struct Spec {
     pub down_timer_adverts: u8,
 }
 
+impl Spec {
+    /// Where multicast adverts of this router go.
+    pub fn group(&self) -> IpAddr {
+        match self.source {
+            IpAddr::V4(_) => GROUP.into(),
+            IpAddr::V6(_) => GROUP_V6.into(),
+        }
+    }
+}
+
 /// Who the adverts go to and come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
     /// Everyone on the link (RFC 9568 §5.1.1.2).
     Multicast,
-    /// These, and nobody else.
-    Unicast(Vec<Ipv4Addr>),
+    /// Some, and nobody else (draft-abinabraham-vrrp-unicast).
+    Unicast {
+        /// Their own addresses.
+        peers: Vec<IpAddr>,
+        /// The least TTL, or hop limit, that their adverts may arrive with. They are sent with
+        /// [`crate::TTL`]: less than that lets them come from behind routers.
+        min_ttl: u8,
+    },
 }
 
 /// Something that can fail and moves the priority.

@@ -1,10 +1,10 @@
 //! Whatever bytes come, reading them does not panic; whatever is written is read as it was meant.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use core_vrrp::{
-    Advert, Auth, Centiseconds, Octets, Password, Priority, Protocol, Route, Seconds, Vrid, decode,
-    encode,
+    Advert, Auth, Centiseconds, ChecksumForm, Password, Priority, Protocol, Route, Seconds, Vrid,
+    decode, encode,
 };
 use proptest::prelude::*;
 
@@ -28,7 +28,7 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
         protocol(),
         1..=255u8,
         any::<u8>(),
-        prop::collection::vec(any::<Octets>(), 1..=255),
+        prop::collection::vec(any::<[u8; 4]>().prop_map(IpAddr::from), 1..=255),
         any::<[u8; 4]>(),
         any::<[u8; 4]>(),
         any::<u16>(),
@@ -39,14 +39,20 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
                 protocol,
                 vrid: Vrid::new(vrid).expect("in range"),
                 priority: Priority::new(priority).unwrap_or(Priority::RELEASE),
-                addresses: &addresses,
+                addresses: addresses.as_slice().into(),
             };
             let route = Route {
-                source: Ipv4Addr::from(source),
-                destination: Ipv4Addr::from(destination),
+                source: IpAddr::from(source),
+                destination: IpAddr::from(destination),
             };
             let mut packet = Vec::new();
-            encode(&advert, route, number, &mut packet);
+            encode(
+                &advert,
+                route,
+                ChecksumForm::PseudoHeader,
+                number,
+                &mut packet,
+            );
             let received = decode(&packet).expect("in range");
             assert_eq!((received.route, received.advert), (route, advert));
             packet
@@ -65,7 +71,7 @@ proptest! {
         let received = decode(&packet).unwrap();
         let number = u16::from_be_bytes([packet[4], packet[5]]);
         let mut again = Vec::new();
-        encode(&received.advert, received.route, number, &mut again);
+        encode(&received.advert, received.route, received.checksum, number, &mut again);
         prop_assert_eq!(again, packet);
     }
 

@@ -1,30 +1,32 @@
 //! The doctor's table: what was seen, and what is said about it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use core_vrrp::diagnosis::{
     Diagnosis, Finding, Firewall, Holder, Link, Mac, Observations, Severity, Sighting, diagnose,
 };
 use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, Discard, GROUP, Octets, Password, Priority, Protocol,
-    Route, Seconds, Spec, Transport, Vrid, encode,
+    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Discard, GROUP, Password, Priority,
+    Protocol, Route, Seconds, Spec, Transport, Vrid, encode,
 };
 
-const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 101);
-const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 102);
-const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 50);
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 105);
-const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 106);
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 102));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 50));
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 105));
+const OTHER_VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 106));
 
 fn mac(last: u8) -> Mac {
     [2, 0, 0, 0, 0, last]
 }
 
 /// The last octet of a node's address is that of its MAC address here.
-fn mac_of(address: Ipv4Addr) -> Mac {
-    let [.., last] = address.octets();
-    mac(last)
+fn mac_of(address: IpAddr) -> Mac {
+    match address {
+        IpAddr::V4(address) => mac(address.octets()[3]),
+        IpAddr::V6(_) => mac(0),
+    }
 }
 
 fn v2(interval: u8, password: Option<&[u8; 8]>) -> Protocol {
@@ -47,9 +49,13 @@ fn spec() -> Spec {
         priority: Priority::new(200).expect("in range"),
         preempt: true,
         preempt_delay: Duration::ZERO,
+        checksum: None,
         source: OWN,
-        transport: Transport::Unicast(vec![PEER]),
-        addresses: vec![VIP.octets()],
+        transport: Transport::Unicast {
+            peers: vec![PEER],
+            min_ttl: 255,
+        },
+        addresses: vec![VIP],
         tracks: Vec::new(),
         lease: None,
         announce: AnnouncePlan {
@@ -65,12 +71,12 @@ fn spec() -> Spec {
 
 /// Who sends what to whom, once a second for five seconds.
 struct Sender {
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    source: IpAddr,
+    destination: IpAddr,
     protocol: Protocol,
     vrid: u8,
     priority: u8,
-    addresses: Vec<Octets>,
+    addresses: Vec<IpAddr>,
     ttl: u8,
 }
 
@@ -82,7 +88,7 @@ fn peer() -> Sender {
         protocol: v2(1, Some(b"testpass")),
         vrid: 101,
         priority: 199,
-        addresses: vec![VIP.octets()],
+        addresses: vec![VIP],
         ttl: 255,
     }
 }
@@ -102,14 +108,14 @@ impl Sender {
             protocol: self.protocol,
             vrid: Vrid::new(self.vrid).expect("in range"),
             priority: Priority::new(self.priority).unwrap_or(Priority::RELEASE),
-            addresses: &self.addresses,
+            addresses: self.addresses.as_slice().into(),
         };
         let route = Route {
             source: self.source,
             destination: self.destination,
         };
         let mut octets = Vec::new();
-        encode(&advert, route, 1, &mut octets);
+        encode(&advert, route, ChecksumForm::PseudoHeader, 1, &mut octets);
         octets[8] = self.ttl;
         let seen = |second| Sighting {
             at: Duration::from_secs(second),
@@ -222,7 +228,7 @@ fn what_the_peer_says_is_judged_as_the_router_judges_it() {
         (
             "multicast to one that speaks unicast",
             Sender {
-                destination: GROUP,
+                destination: GROUP.into(),
                 ..peer()
             },
             &["transport"],
@@ -230,7 +236,7 @@ fn what_the_peer_says_is_judged_as_the_router_judges_it() {
         (
             "other addresses",
             Sender {
-                addresses: vec![OTHER_VIP.octets()],
+                addresses: vec![OTHER_VIP],
                 ..peer()
             },
             &["address-list"],
@@ -244,7 +250,7 @@ fn what_the_peer_says_is_judged_as_the_router_judges_it() {
             "another virtual router beside ours",
             Sender {
                 vrid: 7,
-                addresses: vec![OTHER_VIP.octets()],
+                addresses: vec![OTHER_VIP],
                 ..peer()
             },
             &["no-master"],
@@ -481,7 +487,7 @@ fn a_stranger_is_named_once_whatever_it_says() {
             multicast,
             Sender {
                 source: STRANGER,
-                destination: GROUP,
+                destination: GROUP.into(),
                 ..peer()
             },
             true,
@@ -489,7 +495,7 @@ fn a_stranger_is_named_once_whatever_it_says() {
     ];
     for (spec, stranger, is_accepted) in cases {
         let ours = Sender {
-            destination: GROUP,
+            destination: GROUP.into(),
             ..this_node()
         };
         let mut seen = seen(&[ours, stranger]);

@@ -8,7 +8,7 @@ mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,8 +73,8 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
     let looks = look(settings, &interfaces, listening)?;
     let held = node::addresses(&Interfaces::open()?.list()?)?;
     let firewall = node::firewall();
-    let nodes: Vec<Ipv4Addr> = (settings.nodes.iter())
-        .map(|node| *node.address.value())
+    let nodes: Vec<IpAddr> = (settings.nodes.iter())
+        .map(|node| IpAddr::from(*node.address.value()))
         .collect();
     let mut is_well = true;
     for router in &settings.virtual_routers {
@@ -84,7 +84,7 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
         let name = router.interface.value();
         let on_it = looks.get(name.as_str());
         let answers = looks.values().flat_map(|look| &look.answers);
-        let is_ours = |address: &Ipv4Addr| router.addresses.iter().any(|it| it.address == *address);
+        let is_ours = |address: &IpAddr| router.addresses.iter().any(|it| it.address == *address);
         let observations = Observations {
             listened: listening,
             link: (interfaces.iter())
@@ -105,7 +105,7 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
                 .collect(),
             elsewhere: (router.addresses.iter())
                 .filter(|address| carrier(router, address) != name)
-                .map(|address| address.address)
+                .map(|address| IpAddr::from(address.address))
                 .collect(),
             arp_ignore: node::setting(name, "arp_ignore"),
             rp_filter: node::setting(name, "rp_filter"),
@@ -126,8 +126,8 @@ fn carrier<'r>(router: &'r VirtualRouter, address: &'r settings::VirtualAddress)
 #[derive(Debug, Default)]
 struct Look {
     packets: Vec<Sighting>,
-    delivered: Vec<Ipv4Addr>,
-    answers: Vec<(Ipv4Addr, Mac)>,
+    delivered: Vec<IpAddr>,
+    answers: Vec<(IpAddr, Mac)>,
 }
 
 /// Looks at all interfaces that routers use, at the same time. Those that are missing or down are
@@ -192,15 +192,15 @@ fn look_at(mut wire: Wire, asked: &BTreeSet<Ipv4Addr>, listening: Duration) -> i
                 });
             }
             Some(Frame::Answer { address, mac })
-                if asked.contains(&address) && !look.answers.contains(&(address, mac)) =>
+                if asked.contains(&address) && !look.answers.contains(&(address.into(), mac)) =>
             {
-                look.answers.push((address, mac));
+                look.answers.push((address.into(), mac));
             }
             _ => {}
         }
         while let Some(sender) = wire.next_delivered() {
             if look.delivered.len() < SIGHTINGS_MAX {
-                look.delivered.push(sender);
+                look.delivered.push(sender.into());
             }
         }
     }
@@ -219,7 +219,7 @@ fn print(settings: &Settings, router: &VirtualRouter, diagnosis: &Diagnosis) -> 
         let known = settings
             .nodes
             .iter()
-            .find(|node| *node.address.value() == *address);
+            .find(|node| IpAddr::from(*node.address.value()) == *address);
         let name = known.map_or("unknown", |node| node.name.as_str());
         println!("  heard {address} ({name}): {adverts} adverts, priority {priority}");
     }

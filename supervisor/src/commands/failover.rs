@@ -4,7 +4,7 @@
 //! and its answer into text.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use core_vrrp::forecast::{
     Befallen, Case, Contender, FAILURES_COMBINED_MAX, Failure, Forecast, Lint, Standing, Unmoved,
@@ -83,7 +83,7 @@ impl<'s> Views<'s> {
             let mut priorities = router.priorities.iter();
             let (_, priority) = priorities.find(|(name, _)| *name == node.name)?;
             Some(Contender {
-                address: *node.address.value(),
+                address: IpAddr::from(*node.address.value()),
                 priority: Priority::new(priority.get())?,
                 preempt: router.preempt,
                 track_proxy: router.track_proxy,
@@ -195,7 +195,7 @@ impl Table<'_> {
         let mut notes: Vec<String> = lints.filter_map(|lint| self.note(lint)).collect();
         let strangers = self.strangers();
         if !strangers.is_empty() {
-            let strangers: Vec<String> = strangers.iter().map(Ipv4Addr::to_string).collect();
+            let strangers: Vec<String> = strangers.iter().map(IpAddr::to_string).collect();
             notes.push(format!(
                 "{} may own them too: peers that are not in [nodes], of unknown priority",
                 strangers.join(", ")
@@ -205,15 +205,17 @@ impl Table<'_> {
     }
 
     /// Unicast peers of which only the address is known.
-    fn strangers(&self) -> Vec<Ipv4Addr> {
+    fn strangers(&self) -> Vec<IpAddr> {
         let mut strangers = Vec::new();
         for router in self.routers {
             let Transport::Unicast { peers } = &router.transport else {
                 continue;
             };
-            for peer in peers.iter().map(|peer| *peer.value()) {
+            for peer in peers.iter().map(|peer| IpAddr::from(*peer.value())) {
                 let mut nodes = self.settings.nodes.iter();
-                if nodes.all(|node| *node.address.value() != peer) && !strangers.contains(&peer) {
+                if nodes.all(|node| IpAddr::from(*node.address.value()) != peer)
+                    && !strangers.contains(&peer)
+                {
                     strangers.push(peer);
                 }
             }

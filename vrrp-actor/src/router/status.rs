@@ -1,6 +1,6 @@
 //! What is said of a router to the supervisor.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use core_vrrp::{Cause, Discard, Router as Core, State, Transition};
 use ipc::event::TransitionEvent;
@@ -85,7 +85,7 @@ fn state(state: State) -> RouterState {
     }
 }
 
-fn addresses(spec: &RouterSpec) -> Vec<Ipv4Addr> {
+fn addresses(spec: &RouterSpec) -> Vec<IpAddr> {
     spec.addresses
         .iter()
         .map(|virtual_| virtual_.address)

@@ -1,6 +1,6 @@
 //! A router's configuration for tests: that of the article.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipc::vrrp::{AnnounceSpec, RouterSpec, Transport, VirtualAddress};
@@ -15,14 +15,16 @@ pub(crate) fn spec() -> RouterSpec {
         advert_interval: Duration::from_secs(1),
         priority: 200,
         transport: Transport::Unicast {
-            source: Ipv4Addr::new(192, 168, 0, 101),
-            peers: vec![Ipv4Addr::new(192, 168, 0, 102)],
+            source: IpAddr::from([192, 168, 0, 101]),
+            peers: vec![IpAddr::from([192, 168, 0, 102])],
+            min_ttl: 255,
         },
+        checksum: None,
         auth_pass: Some(*b"testpass"),
         preempt: true,
         preempt_delay: Duration::ZERO,
         addresses: vec![VirtualAddress {
-            address: Ipv4Addr::new(192, 168, 0, 105),
+            address: IpAddr::from([192, 168, 0, 105]),
             prefix_len: 32,
             interface: None,
             label: None,

@@ -1,6 +1,6 @@
 //! What can be found wrong, and how grave it is. The sentences are in [`super::sentence`].
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Mac;
@@ -48,7 +48,7 @@ pub enum Finding {
     /// Somebody who is none of the nodes speaks for the virtual router.
     Foreign {
         /// Who.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// With which priority.
         priority: u8,
         /// How often.
@@ -59,7 +59,7 @@ pub enum Finding {
     /// A node's adverts are not listened to.
     Rejected {
         /// Whose.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// Why.
         reason: Discard,
         /// The TTL of the packet.
@@ -72,16 +72,16 @@ pub enum Finding {
     /// A node has other virtual addresses.
     AddressList {
         /// Which node.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// Configured here, and not there.
-        missing: Vec<Ipv4Addr>,
+        missing: Vec<IpAddr>,
         /// Configured there, and not here.
-        added: Vec<Ipv4Addr>,
+        added: Vec<IpAddr>,
     },
     /// A node has another interval, which version 3 tolerates.
     IntervalLearned {
         /// Which node.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// Its interval.
         heard: Duration,
         /// That of this node.
@@ -90,12 +90,12 @@ pub enum Finding {
     /// A node leaves the pseudo-header out of the checksum, as RFC 9568 says for IPv4.
     ChecksumForm {
         /// Which node.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
     },
     /// Adverts arrive on the interface and not at programs.
     Swallowed {
         /// Whose.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// How many.
         packets: usize,
         /// Rules that may be the reason.
@@ -106,21 +106,21 @@ pub enum Finding {
     /// Somebody else uses this node's own address.
     NodeAddressTaken {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who.
         mac: Mac,
     },
     /// This node has virtual addresses, and no advert leaves it.
     HeldSilently {
         /// Which.
-        addresses: Vec<Ipv4Addr>,
+        addresses: Vec<IpAddr>,
         /// Rules that may be the reason.
         rules: Vec<String>,
     },
     /// Two and more say that they are Master, again and again.
     SeveralMasters {
         /// Who, with which priority.
-        masters: Vec<(Ipv4Addr, u8)>,
+        masters: Vec<(IpAddr, u8)>,
     },
     /// Nobody was heard for longer than a Backup waits.
     NoMaster {
@@ -137,7 +137,7 @@ pub enum Finding {
     /// Two and more have an address.
     SeveralOwners {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who.
         holders: Vec<Holder>,
         /// Whether one of them sends no adverts while another does.
@@ -146,12 +146,12 @@ pub enum Finding {
     /// There is a Master, and nobody answers for an address.
     Unanswered {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Somebody has an address who does not speak VRRP.
     HeldByStranger {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who.
         mac: Mac,
     },
@@ -160,9 +160,9 @@ pub enum Finding {
         /// The other virtual router.
         vrid: u8,
         /// Who speaks for it.
-        speaker: Ipv4Addr,
+        speaker: IpAddr,
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// The kernel of this node would not answer for virtual addresses.
     ArpIgnored {

@@ -1,7 +1,7 @@
 //! Findings as sentences: what is wrong, and what to do about it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{Finding, Holder, Mac};
 use crate::checks::Discard;
@@ -140,6 +140,7 @@ fn remedy(reason: Discard) -> &'static str {
              `tcpdump -vvi INTERFACE ip proto 112`"
         }
         Discard::OwnAddress => "Give one of the two machines another address",
+        Discard::Family => "Give all nodes virtual addresses of the same family",
     }
 }
 
@@ -207,7 +208,7 @@ impl fmt::Display for Finding {
                 list(addresses)
             ),
             Self::SeveralMasters { masters } => {
-                let one = |(address, priority): &(Ipv4Addr, u8)| format!("{address} ({priority})");
+                let one = |(address, priority): &(IpAddr, u8)| format!("{address} ({priority})");
                 let all: Vec<String> = masters.iter().map(one).collect();
                 write!(f, "there are {} MASTERs: {}", all.len(), all.join(", "))
             }
@@ -254,7 +255,7 @@ impl fmt::Display for Finding {
 
 fn write_rejected(
     f: &mut fmt::Formatter<'_>,
-    speaker: Ipv4Addr,
+    speaker: IpAddr,
     reason: Discard,
     (ttl, heard, own): (u8, Option<Protocol>, Protocol),
 ) -> fmt::Result {
@@ -285,6 +286,7 @@ fn write_rejected(
         Discard::Count => f.write_str("they have no address"),
         Discard::Vrid => f.write_str("their virtual router is wrong"),
         Discard::OwnAddress => f.write_str("they come from this node's own address"),
+        Discard::Family => f.write_str("they come over the other family of IP"),
     }
 }
 
@@ -308,8 +310,8 @@ fn password(protocol: &Protocol) -> &'static str {
     }
 }
 
-fn list(addresses: &[Ipv4Addr]) -> String {
-    let addresses: Vec<String> = addresses.iter().map(Ipv4Addr::to_string).collect();
+fn list(addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
     addresses.join(", ")
 }
 

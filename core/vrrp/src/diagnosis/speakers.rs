@@ -1,18 +1,19 @@
 //! Packets, sorted by who sent them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Mac, Observations, Sighting};
+use crate::address_list::AddressList;
 use crate::checks::{Discard, check};
-use crate::packet::{ChecksumForm, Octets, Protocol, Received, decode};
+use crate::packet::{ChecksumForm, Protocol, Received, decode};
 use crate::spec::{Spec, Transport};
 
 /// What one sender said to our virtual router.
 #[derive(Debug)]
 pub(super) struct Speaker<'s> {
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     /// The last that was not 0.
     pub(super) priority: u8,
     /// Why packets of it would be discarded.
@@ -20,7 +21,7 @@ pub(super) struct Speaker<'s> {
     /// Version, interval and checksum of the last packet that would be listened to.
     pub(super) accepted: Option<(Protocol, ChecksumForm)>,
     /// The addresses of the last packet that could be read.
-    pub(super) addresses: Option<&'s [Octets]>,
+    pub(super) addresses: Option<AddressList<'s>>,
     /// How many packets were for this node.
     pub(super) to_us: usize,
     /// When it said a priority that is not 0.
@@ -36,7 +37,7 @@ pub(super) struct Details {
 }
 
 impl<'s> Speaker<'s> {
-    fn new(address: Ipv4Addr) -> Self {
+    fn new(address: IpAddr) -> Self {
         Self {
             address,
             priority: 0,
@@ -98,9 +99,9 @@ impl<'s> Speaker<'s> {
 #[derive(Debug)]
 pub(super) struct Speakers<'s> {
     own: Option<Speaker<'s>>,
-    others: BTreeMap<Ipv4Addr, Speaker<'s>>,
+    others: BTreeMap<IpAddr, Speaker<'s>>,
     /// Adverts of other virtual routers: who says what about which addresses.
-    beside: BTreeMap<(u8, Ipv4Addr), &'s [Octets]>,
+    beside: BTreeMap<(u8, IpAddr), AddressList<'s>>,
 }
 
 impl<'s> Speakers<'s> {
@@ -152,10 +153,10 @@ impl<'s> Speakers<'s> {
     }
 
     /// Our addresses in adverts of other virtual routers.
-    pub(super) fn foreign_claims(&self, spec: &Spec) -> Vec<(u8, Ipv4Addr, Ipv4Addr)> {
+    pub(super) fn foreign_claims(&self, spec: &Spec) -> Vec<(u8, IpAddr, IpAddr)> {
         let claims = self.beside.iter().flat_map(|((vrid, speaker), addresses)| {
             let ours = addresses.iter().filter(|it| spec.addresses.contains(it));
-            ours.map(|address| (*vrid, *speaker, Ipv4Addr::from(*address)))
+            ours.map(|address| (*vrid, *speaker, address))
         });
         claims.collect()
     }
@@ -164,8 +165,8 @@ impl<'s> Speakers<'s> {
 /// What a packet claims, whether it is whole or not.
 #[derive(Debug, Clone, Copy)]
 struct Glimpse {
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    source: IpAddr,
+    destination: IpAddr,
     ttl: u8,
     vrid: u8,
     priority: u8,
@@ -174,7 +175,7 @@ struct Glimpse {
 impl Glimpse {
     fn of(packet: &[u8]) -> Option<Self> {
         let octet = |at: usize| packet.get(at).copied();
-        let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
+        let address = |at: usize| Some(IpAddr::from(*packet.get(at..)?.first_chunk::<4>()?));
         let header = 4 * usize::from(octet(0)? & 0x0f);
         Some(Self {
             source: address(12)?,

@@ -13,7 +13,7 @@ impl Router {
     /// Says that we give up, and goes on serving until somebody else does.
     pub(super) fn hand_over(&mut self, then: Then, turn: &mut Turn<'_>) {
         self.send(Priority::RELEASE, turn);
-        if matches!(self.spec.transport, Transport::Unicast(_)) {
+        if matches!(self.spec.transport, Transport::Unicast { .. }) {
             // A lost one would cost the peer its whole timer.
             self.send(Priority::RELEASE, turn);
         }

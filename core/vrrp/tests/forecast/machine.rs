@@ -2,6 +2,7 @@
 //! one thing after the other fails.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use core_vrrp::forecast::{Befallen, Contender, Failure, forecast};
@@ -87,10 +88,16 @@ impl Link {
             if let Effect::SendAdvert(priority) = effect {
                 let route = Route {
                     source: router.spec().source,
-                    destination: GROUP,
+                    destination: GROUP.into(),
                 };
                 let mut packet = Vec::new();
-                encode(&router.advert(priority), route, 1, &mut packet);
+                encode(
+                    &router.advert(priority),
+                    route,
+                    router.checksum(),
+                    1,
+                    &mut packet,
+                );
                 let others = (0..count).filter(|other| *other != node);
                 self.flights
                     .extend(others.map(|other| (other, packet.clone())));
@@ -121,9 +128,10 @@ fn spec(contender: &Contender) -> Spec {
         priority: contender.priority,
         preempt: contender.preempt,
         preempt_delay: Duration::ZERO,
+        checksum: None,
         source: contender.address,
         transport: Transport::Multicast,
-        addresses: vec![[192, 168, 0, 105]],
+        addresses: vec![IpAddr::from([192, 168, 0, 105])],
         tracks: contender.tracks.clone(),
         lease: None,
         announce: AnnouncePlan {

@@ -3,7 +3,7 @@
 
 mod machine;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use core_vrrp::forecast::{Befallen, Contender, Failure, Forecast, Lint, Unmoved, forecast};
 use core_vrrp::{Priority, Track};
@@ -12,7 +12,7 @@ use core_vrrp::{Priority, Track};
 fn node(index: usize, priority: u8, tracks: &[(&str, i16)]) -> Contender {
     let octet = 101 + u8::try_from(index).expect("in range");
     Contender {
-        address: Ipv4Addr::new(192, 168, 0, octet),
+        address: IpAddr::from([192, 168, 0, octet]),
         priority: Priority::new(priority).expect("in range"),
         preempt: true,
         track_proxy: false,

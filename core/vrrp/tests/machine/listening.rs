@@ -1,10 +1,10 @@
 //! Who is listened to (RFC 9568 §7.1).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use core_vrrp::{
-    Advert, Auth, Discard, Effects, Event, Found, GROUP, Octets, Protocol, Received, Route, Router,
+    Advert, Auth, Discard, Effects, Event, Found, GROUP, Protocol, Received, Route, Router,
     Seconds, Spec, Time, Transport, Vrid,
 };
 
@@ -12,7 +12,7 @@ use crate::play::*;
 
 #[test]
 fn adverts_that_are_not_listened_to() {
-    let vip_2: &'static [Octets] = &[[192, 168, 0, 106]];
+    let vip_2 = [IpAddr::from([192, 168, 0, 106])];
     let unicast = usual();
     let multicast = Spec {
         transport: Transport::Multicast,
@@ -20,10 +20,10 @@ fn adverts_that_are_not_listened_to() {
     };
     let fine = received(&unicast, PEER, 210, v2(1));
     let elsewhere = Route {
-        destination: GROUP,
+        destination: GROUP.into(),
         ..fine.route
     };
-    let stranger = Ipv4Addr::new(192, 168, 0, 66);
+    let stranger = IpAddr::from([192, 168, 0, 66]);
     let password = core_vrrp::Password::new(*b"testpass");
     let pass = Protocol::V2 {
         interval: Seconds::new(1).expect("in range"),
@@ -55,7 +55,7 @@ fn adverts_that_are_not_listened_to() {
             &unicast,
             Received {
                 advert: Advert {
-                    addresses: vip_2,
+                    addresses: vip_2.as_slice().into(),
                     ..fine.advert
                 },
                 ..fine

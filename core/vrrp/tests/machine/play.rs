@@ -1,18 +1,17 @@
 //! The words of the tables, and how they are played.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event, Found, GROUP,
-    Octets, Priority, Protocol, Received, Route, Router, Seconds, Spec, Time, Track, Transport,
-    Vrid,
+    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event, Found,
+    Priority, Protocol, Received, Route, Router, Seconds, Spec, TTL, Time, Track, Transport, Vrid,
 };
 
-pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 101);
-pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 102);
-pub(crate) const LOWER_PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 9);
-pub(crate) const VIP: Octets = [192, 168, 0, 105];
+pub(crate) const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 102));
+pub(crate) const LOWER_PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 9));
+pub(crate) const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 105));
 
 /// What a router is told, in the words of the table.
 pub(crate) enum On {
@@ -22,7 +21,7 @@ pub(crate) enum On {
     MayLead,
     /// An advert of `PEER` with this priority.
     Hear(u8),
-    HearFrom(Ipv4Addr, u8),
+    HearFrom(IpAddr, u8),
     /// An advert of version 3 with this interval in centiseconds.
     HearV3(u8, u16),
     Wake,
@@ -61,8 +60,12 @@ pub(crate) fn usual() -> Spec {
         priority: priority(200),
         preempt: true,
         preempt_delay: Duration::ZERO,
+        checksum: None,
         source: OWN,
-        transport: Transport::Unicast(vec![PEER, LOWER_PEER]),
+        transport: Transport::Unicast {
+            peers: vec![PEER, LOWER_PEER],
+            min_ttl: TTL,
+        },
         addresses: vec![VIP],
         tracks: Vec::new(),
         lease: None,
@@ -89,12 +92,12 @@ pub(crate) fn with_script(weight: i16) -> Spec {
 
 pub(crate) fn received(
     spec: &Spec,
-    source: Ipv4Addr,
+    source: IpAddr,
     number: u8,
     protocol: Protocol,
 ) -> Received<'_> {
     let destination = if spec.transport == Transport::Multicast {
-        GROUP
+        spec.group()
     } else {
         OWN
     };
@@ -103,12 +106,13 @@ pub(crate) fn received(
             source,
             destination,
         },
+        ttl: TTL,
         checksum: ChecksumForm::Message,
         advert: Advert {
             protocol,
             vrid: spec.vrid,
             priority: priority(number),
-            addresses: &spec.addresses,
+            addresses: spec.addresses.as_slice().into(),
         },
     }
 }
@@ -129,7 +133,7 @@ fn tell(router: &mut Router, now: Time, on: &On, effects: &mut Effects) {
         Link(up) => Event::Link { up },
         Script(up) => Event::Track { name: "script", up },
         Readdress => {
-            let addresses = vec![VIP, [192, 168, 0, 106]];
+            let addresses = vec![VIP, IpAddr::from([192, 168, 0, 106])];
             Event::Reload(Box::new(Spec {
                 addresses,
                 ..spec.clone()

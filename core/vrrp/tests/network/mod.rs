@@ -3,15 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use core_vrrp::{
-    AnnouncePlan, Effect, Effects, Event, Found, GROUP, Octets, Priority, Protocol, Route, Router,
-    Spec, State, Time, Transport, Vrid, encode,
+    AnnouncePlan, Effect, Effects, Event, Found, GROUP, Priority, Protocol, Route, Router, Spec,
+    State, Time, Transport, Vrid, encode,
 };
 
-const VIP: Octets = [192, 168, 0, 105];
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 105));
 const LEASE: Duration = Duration::from_secs(2);
 const LATENCY_MAX: Duration = Duration::from_millis(2);
 
@@ -52,7 +52,7 @@ impl Dice {
 
 struct Node {
     router: Router,
-    address: Ipv4Addr,
+    address: IpAddr,
     priority: Priority,
     /// Until when the kernel has the address, unless that is renewed.
     held_until: Option<Time>,
@@ -101,7 +101,7 @@ impl Network {
             let lowest = 60 * u64::try_from(index).expect("few");
             let number = u8::try_from(1 + lowest + dice.below(50)).expect("below 255");
             let priority = Priority::new(number).expect("above 0");
-            let address = Ipv4Addr::new(192, 168, 0, octet);
+            let address = IpAddr::from([192, 168, 0, octet]);
             nodes.push(Node {
                 router: Router::new(spec(protocol, priority, address)),
                 address,
@@ -394,10 +394,16 @@ impl Network {
         let sender = &self.nodes[node];
         let route = Route {
             source: sender.address,
-            destination: GROUP,
+            destination: GROUP.into(),
         };
         let mut packet = Vec::new();
-        encode(&sender.router.advert(priority), route, 1, &mut packet);
+        encode(
+            &sender.router.advert(priority),
+            route,
+            sender.router.checksum(),
+            1,
+            &mut packet,
+        );
         for to in self.nodes() {
             let is_deaf = self.deaf.get(&(node, to)).is_some_and(|deaf| *deaf);
             if to == node || is_deaf || self.dice.percent(self.loss_percent) {
@@ -427,13 +433,14 @@ impl Network {
     }
 }
 
-fn spec(protocol: Protocol, priority: Priority, source: Ipv4Addr) -> Spec {
+fn spec(protocol: Protocol, priority: Priority, source: IpAddr) -> Spec {
     Spec {
         vrid: Vrid::new(101).expect("in range"),
         protocol,
         priority,
         preempt: true,
         preempt_delay: Duration::ZERO,
+        checksum: None,
         source,
         transport: Transport::Multicast,
         addresses: vec![VIP],

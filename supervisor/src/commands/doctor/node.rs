@@ -3,18 +3,18 @@
 
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use core_vrrp::diagnosis::Firewall;
 use platform::addresses::Addresses;
 use platform::interfaces::Interface;
 
-/// All IPv4 addresses on the interfaces.
+/// All addresses on the interfaces.
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn addresses(interfaces: &[Interface]) -> io::Result<Vec<Ipv4Addr>> {
+pub(super) fn addresses(interfaces: &[Interface]) -> io::Result<Vec<IpAddr>> {
     let known = |index: u32| interfaces.iter().any(|interface| interface.index == index);
     let all = Addresses::open()?.all()?.into_iter();
     Ok(all

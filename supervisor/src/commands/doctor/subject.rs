@@ -1,6 +1,6 @@
 //! A configured virtual router as the core knows it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use core_vrrp::{
@@ -17,16 +17,20 @@ pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> 
         priority: Priority::new(router.priority.value().get())?,
         preempt: router.preempt,
         preempt_delay: router.preempt_delay,
-        source: *settings.node.address.value(),
+        checksum: None,
+        source: IpAddr::from(*settings.node.address.value()),
         transport: match &router.transport {
             settings::Transport::Multicast => Transport::Multicast,
             settings::Transport::Unicast { peers } => {
-                let peers: Vec<Ipv4Addr> = peers.iter().map(|peer| *peer.value()).collect();
-                Transport::Unicast(peers)
+                let peers = peers.iter().map(|peer| IpAddr::from(*peer.value()));
+                Transport::Unicast {
+                    peers: peers.collect(),
+                    min_ttl: core_vrrp::TTL,
+                }
             }
         },
         addresses: (router.addresses.iter())
-            .map(|address| address.address.octets())
+            .map(|address| IpAddr::from(address.address))
             .collect(),
         tracks: Vec::new(),
         lease: match router.lease {
