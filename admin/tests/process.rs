@@ -169,6 +169,7 @@ fn node() -> NodeStatus {
         proxy_well: true,
         routers: vec![],
         servers: vec![],
+        tracks: Vec::new(),
         processes: vec![],
         traffic: Traffic::default(),
     }

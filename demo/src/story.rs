@@ -42,6 +42,10 @@ pub(crate) fn of_event(node: &str, event: &Event) -> String {
             let verdict = if *up { "well" } else { "ill" };
             format!("{node}: script {script} says {verdict}: {reason}")
         }
+        What::FileChanged { file, reason, .. } => format!("{node}: file {file}: {reason}"),
+        What::ProcessChanged {
+            process, reason, ..
+        } => format!("{node}: process {process}: {reason}"),
         What::Started { version } => format!("{node} starts, version {version}"),
         What::Stopping => format!("{node} was told to stop"),
         What::Reloaded { changes, .. } => {

@@ -6,18 +6,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
-use core_health::check::{Change, Checks as Core, Run};
-use ipc::check::{Check, CheckSnapshot, FromCheck, ServerCheck, ToCheck};
+use core_health::check::{Checks as Core, Run};
+use ipc::check::{Check, CheckSnapshot, FromCheck, ToCheck};
+use ipc::vrrp::{TrackSubject, TrackVerdict};
 use link::LinkError;
 use link::child::Supervisor;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use crate::configuration::{Subject, subject, timings};
+use crate::configuration::{Subject, questions, timings};
 use crate::outcome::Outcome;
-use crate::probe::probe;
+use crate::question::Question;
 
-/// Probes and scripts that run at one time; more wait for a result.
+/// Questions and scripts that run at one time; more wait for a result.
 const RUNNING_MAX: usize = 256;
 
 /// A new configuration is in force.
@@ -30,10 +31,10 @@ pub(crate) struct Configure(pub(crate) CheckSnapshot);
 #[rtype(result = "()")]
 pub(crate) struct Told(pub(crate) ToCheck);
 
-/// A probe has an answer.
+/// A question has an answer.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Probed {
+struct Answered {
     run: Run<Subject>,
     outcome: Outcome,
 }
@@ -41,25 +42,27 @@ struct Probed {
 /// The actor.
 pub(crate) struct Checks {
     core: Core<Subject>,
-    servers: BTreeMap<Subject, Server>,
+    asked: BTreeMap<Subject, Asked>,
     /// Names and time limits.
     scripts: BTreeMap<String, Duration>,
+    /// The verdicts that the supervisor knows.
+    told: BTreeMap<Subject, TrackVerdict>,
     timer: Option<SpawnHandle>,
     supervisor: Supervisor<Check>,
     /// Taken when the supervisor cannot be told something any more.
     ended: Option<oneshot::Sender<LinkError>>,
 }
 
-/// A server and the probe that was started last.
-struct Server {
-    check: Rc<ServerCheck>,
-    probe: Option<AbortHandle>,
+/// A question and the run that was started last.
+struct Asked {
+    question: Rc<Question>,
+    run: Option<AbortHandle>,
 }
 
-impl Drop for Server {
+impl Drop for Asked {
     fn drop(&mut self) {
-        if let Some(probe) = &self.probe {
-            probe.abort();
+        if let Some(run) = &self.run {
+            run.abort();
         }
     }
 }
@@ -73,8 +76,9 @@ impl Checks {
     pub(crate) fn new(supervisor: Supervisor<Check>, ended: oneshot::Sender<LinkError>) -> Self {
         Self {
             core: Core::new(RUNNING_MAX),
-            servers: BTreeMap::new(),
+            asked: BTreeMap::new(),
             scripts: BTreeMap::new(),
+            told: BTreeMap::new(),
             timer: None,
             supervisor,
             ended: Some(ended),
@@ -103,27 +107,61 @@ impl Checks {
     }
 
     fn perform_run(&mut self, run: Run<Subject>, ctx: &mut Context<Self>) {
-        if let Subject::Script(script) = &run.key {
+        if let Subject::Track(TrackSubject::Script(script)) = &run.key {
             let script = script.clone();
             self.tell(FromCheck::RunScript { script }, ctx);
-        } else if let Some(server) = self.servers.get_mut(&run.key) {
-            let check = Rc::clone(&server.check);
+        } else if let Some(asked) = self.asked.get_mut(&run.key) {
+            let question = Rc::clone(&asked.question);
             let checks = ctx.address();
             let task = actix_rt::spawn(async move {
-                let outcome = Outcome::from(probe(&check).await);
+                let outcome = question.ask().await;
                 // Waits where the mailbox is full; fails where the process is ending.
-                let _ = checks.send(Probed { run, outcome }).await;
+                let _ = checks.send(Answered { run, outcome }).await;
             });
-            server.probe = Some(task.abort_handle());
+            asked.run = Some(task.abort_handle());
         }
     }
 
+    /// Tells a verdict when it is new: when it turned, when a file has another number, and when what
+    /// was ill cannot be run any more or can again.
     fn handle_outcome(&mut self, run: &Run<Subject>, outcome: Outcome, ctx: &mut Context<Self>) {
         tracing::debug!("{:?}: {}", run.key, outcome.reason);
-        if let Some(change) = self.core.handle_result(run, outcome.success) {
-            self.tell(changed(run.key.clone(), change, outcome.reason), ctx);
+        let Outcome { verdict, reason } = outcome;
+        let change = self.core.handle_result(run, verdict.is_up());
+        let holds = self.core.is_up(&run.key) == Some(verdict.is_up());
+        let is_news = self.told.get(&run.key) != Some(&verdict);
+        if change.is_some() || (holds && is_news) {
+            let first = change.is_some_and(|change| change.first);
+            self.tell_verdict(run.key.clone(), verdict, reason, first, ctx);
         }
         self.advance(ctx);
+    }
+
+    fn tell_verdict(
+        &mut self,
+        subject: Subject,
+        verdict: TrackVerdict,
+        reason: String,
+        first: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        self.told.insert(subject.clone(), verdict);
+        let message = match subject {
+            Subject::Server(upstream, address) => FromCheck::ServerChanged {
+                upstream,
+                address,
+                up: verdict.is_up(),
+                reason,
+                first,
+            },
+            Subject::Track(subject) => FromCheck::TrackChanged {
+                subject,
+                verdict,
+                reason,
+                first,
+            },
+        };
+        self.tell(message, ctx);
     }
 
     /// Says it to the supervisor, or ends: a verdict that never arrives would be wrong for ever. The
@@ -137,51 +175,42 @@ impl Checks {
         }
     }
 
-    /// Takes over the servers; one that is asked something else is asked at once.
-    fn replace_servers(&mut self, checks: Vec<ServerCheck>) -> Vec<Subject> {
-        let mut old = std::mem::take(&mut self.servers);
+    /// Takes over the questions; one that has changed is asked at once.
+    fn replace_questions(&mut self, questions: Vec<Question>) -> Vec<Subject> {
+        let mut old = std::mem::take(&mut self.asked);
         let mut restarted = Vec::new();
-        for check in checks {
-            let subject = subject(&check);
-            let server = match old.remove(&subject) {
-                Some(mut server) if is_same_question(&server.check, &check) => {
-                    server.check = Rc::new(check);
-                    server
+        for question in questions {
+            let subject = question.subject();
+            let asked = match old.remove(&subject) {
+                Some(mut asked) if asked.question.is_same(&question) => {
+                    asked.question = Rc::new(question);
+                    asked
                 }
                 before => {
                     restarted.extend(before.map(|_| subject.clone()));
-                    Server {
-                        check: Rc::new(check),
-                        probe: None,
+                    Asked {
+                        question: Rc::new(question),
+                        run: None,
                     }
                 }
             };
-            self.servers.insert(subject, server);
+            self.asked.insert(subject, asked);
         }
         restarted
     }
+
+    /// What an earlier process had found. A verdict that it told is not told again.
+    fn handle_known(&mut self, subject: Subject, verdict: TrackVerdict) {
+        self.core.handle_known(subject.clone(), verdict.is_up());
+        self.told.entry(subject).or_insert(verdict);
+    }
 }
 
-fn is_same_question(one: &ServerCheck, other: &ServerCheck) -> bool {
-    one.probe == other.probe && one.timeout == other.timeout
-}
-
-fn changed(subject: Subject, change: Change, reason: String) -> FromCheck {
-    let Change { up, first } = change;
-    match subject {
-        Subject::Server(upstream, address) => FromCheck::ServerChanged {
-            upstream,
-            address,
-            up,
-            reason,
-            first,
-        },
-        Subject::Script(script) => FromCheck::ScriptChanged {
-            script,
-            up,
-            reason,
-            first,
-        },
+const fn plain(up: bool) -> TrackVerdict {
+    if up {
+        TrackVerdict::Up
+    } else {
+        TrackVerdict::Down
     }
 }
 
@@ -191,7 +220,8 @@ impl Handler<Configure> for Checks {
     fn handle(&mut self, Configure(snapshot): Configure, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let timings = timings(&snapshot);
-        let restarted = self.replace_servers(snapshot.servers);
+        let restarted = self.replace_questions(questions(&snapshot));
+        self.told.retain(|subject, _| timings.contains_key(subject));
         let scripts = snapshot.scripts.into_iter();
         self.scripts = scripts
             .map(|script| (script.name, script.timeout))
@@ -201,8 +231,8 @@ impl Handler<Configure> for Checks {
             self.core.restart(&subject, now);
         }
         for (subject, up) in held {
-            let change = Change { up, first: true };
-            self.tell(changed(subject, change, "not run yet".into()), ctx);
+            let verdict = plain(up);
+            self.tell_verdict(subject, verdict, "not run yet".into(), true, ctx);
         }
         self.advance(ctx);
     }
@@ -216,27 +246,26 @@ impl Handler<Told> for Checks {
             ToCheck::ScriptEnded { script, outcome } => {
                 let timeout = self.scripts.get(&script).copied().unwrap_or_default();
                 // A script that was removed by a reload meanwhile has no run.
-                if let Some(run) = self.core.active_run(&Subject::Script(script)) {
+                if let Some(run) = self.core.active_run(&Subject::script(&script)) {
                     self.handle_outcome(&run, Outcome::of_script(outcome, timeout), ctx);
                 }
             }
-            ToCheck::Known { servers, scripts } => {
+            ToCheck::Known { servers, tracks } => {
                 for (upstream, address, up) in servers {
-                    self.core
-                        .handle_known(Subject::Server(upstream, address), up);
+                    self.handle_known(Subject::Server(upstream, address), plain(up));
                 }
-                for (script, up) in scripts {
-                    self.core.handle_known(Subject::Script(script), up);
+                for (subject, verdict) in tracks {
+                    self.handle_known(Subject::Track(subject), verdict);
                 }
             }
         }
     }
 }
 
-impl Handler<Probed> for Checks {
+impl Handler<Answered> for Checks {
     type Result = ();
 
-    fn handle(&mut self, Probed { run, outcome }: Probed, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Answered { run, outcome }: Answered, ctx: &mut Context<Self>) {
         self.handle_outcome(&run, outcome, ctx);
     }
 }

@@ -5,15 +5,43 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use core_health::check::{Initial, Thresholds, Timing};
-use ipc::check::{CheckSnapshot, Probe, ScriptInit, ServerCheck};
+use ipc::check::{CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptInit, ServerCheck};
+use ipc::vrrp::TrackSubject;
+
+use crate::question::{Look, Question};
+
+/// A file that is being written may be empty when it is read: once is no failure.
+const FILE_FALL: u16 = 2;
 
 /// What is checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// A server, by its upstream and its address.
     Server(String, SocketAddr),
-    /// A track script, by its name.
-    Script(String),
+    /// A track, by its kind and its name.
+    Track(TrackSubject),
+}
+
+impl Subject {
+    /// A server.
+    pub(crate) fn server(server: &ServerCheck) -> Self {
+        Self::Server(server.upstream.clone(), server.address)
+    }
+
+    /// A track script.
+    pub(crate) fn script(name: &str) -> Self {
+        Self::Track(TrackSubject::Script(name.into()))
+    }
+
+    /// A track file.
+    pub(crate) fn file(file: &FileCheck) -> Self {
+        Self::Track(TrackSubject::File(file.name.clone()))
+    }
+
+    /// Track processes.
+    pub(crate) fn process(process: &ProcessCheck) -> Self {
+        Self::Track(TrackSubject::Process(process.name.clone()))
+    }
 }
 
 /// The one reason why a snapshot could not be used, if there is one: what it says goes out on the
@@ -33,16 +61,12 @@ pub(crate) fn inspect(snapshot: &CheckSnapshot) -> Result<(), String> {
             }
         }
     }
-    let idle = |interval: &Duration| interval.is_zero();
-    match snapshot
-        .scripts
-        .iter()
-        .find(|script| idle(&script.interval))
-    {
-        Some(script) => Err(format!(
-            "script {:?}: interval must be above zero",
-            script.name
-        )),
+    let scripts = snapshot.scripts.iter().map(|it| (&it.name, it.interval));
+    let files = snapshot.files.iter().map(|it| (&it.name, it.interval));
+    let processes = snapshot.processes.iter().map(|it| (&it.name, it.interval));
+    let mut tracks = scripts.chain(files).chain(processes);
+    match tracks.find(|(_, interval)| interval.is_zero()) {
+        Some((name, _)) => Err(format!("track {name:?}: interval must be above zero")),
         None => Ok(()),
     }
 }
@@ -62,7 +86,7 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
             },
             initial: Initial::Wait,
         };
-        (subject(server), timing)
+        (Subject::server(server), timing)
     });
     let scripts = snapshot.scripts.iter().map(|script| {
         let timing = Timing {
@@ -77,14 +101,50 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
                 ScriptInit::Down => Initial::Down,
             },
         };
-        (Subject::Script(script.name.clone()), timing)
+        (Subject::script(&script.name), timing)
     });
-    servers.chain(scripts).collect()
+    let files = snapshot.files.iter().map(|file| {
+        let timing = Timing {
+            interval: file.interval,
+            thresholds: Thresholds {
+                rise: 1,
+                fall: FILE_FALL,
+            },
+            initial: Initial::Wait,
+        };
+        (Subject::file(file), timing)
+    });
+    let processes = snapshot.processes.iter().map(|process| {
+        let looks = looks_within(process.delay, process.interval);
+        let timing = Timing {
+            interval: process.interval,
+            thresholds: Thresholds {
+                rise: looks,
+                fall: looks,
+            },
+            initial: Initial::Wait,
+        };
+        (Subject::process(process), timing)
+    });
+    let tracks = scripts.chain(files).chain(processes);
+    servers.chain(tracks).collect()
 }
 
-/// How a server is known over reloads.
-pub(crate) fn subject(server: &ServerCheck) -> Subject {
-    Subject::Server(server.upstream.clone(), server.address)
+/// What this process asks by itself.
+pub(crate) fn questions(snapshot: &CheckSnapshot) -> Vec<Question> {
+    let servers = snapshot.servers.iter().cloned().map(Question::Server);
+    let files = snapshot.files.iter().cloned();
+    let processes = snapshot.processes.iter().cloned();
+    servers
+        .chain(files.map(|file| Question::File(file, Look::default())))
+        .chain(processes.map(|process| Question::Process(process, Look::default())))
+        .collect()
+}
+
+/// How many looks in a row take at least `delay`: the first, and one for each interval begun.
+fn looks_within(delay: Duration, interval: Duration) -> u16 {
+    let intervals = delay.as_nanos().div_ceil(interval.as_nanos().max(1));
+    u16::try_from(intervals.saturating_add(1)).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
@@ -135,8 +195,32 @@ mod tests {
             let snapshot = CheckSnapshot {
                 servers: vec![server],
                 scripts: vec![],
+                files: vec![],
+                processes: vec![],
             };
             assert_eq!(inspect(&snapshot).is_ok(), expected, "{snapshot:?}");
+        }
+    }
+
+    #[test]
+    fn a_delay_is_as_many_looks() {
+        let cases = [
+            (0, 1_000, 1),
+            (1, 1_000, 2),
+            (1_000, 1_000, 2),
+            (1_001, 1_000, 3),
+            (3_600_000, 10, u16::MAX),
+        ];
+        for (delay, interval, looks) in cases {
+            let (delay, interval) = (
+                Duration::from_millis(delay),
+                Duration::from_millis(interval),
+            );
+            assert_eq!(
+                looks_within(delay, interval),
+                looks,
+                "{delay:?} {interval:?}"
+            );
         }
     }
 }

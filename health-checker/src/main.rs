@@ -1,12 +1,15 @@
-//! `evenkeel-check`: checks back ends once for the whole node, and says when track scripts are due.
+//! `evenkeel-check`: checks back ends once for the whole node, reads track files, counts track
+//! processes, and says when track scripts are due.
 //!
 //! Started by the supervisor alone. The rules (when a check is due, when it has decided) are
 //! `core_health::check`; this program connects, asks, and reports.
 
 mod checks;
 mod configuration;
+mod file;
 mod outcome;
 mod probe;
+mod question;
 mod supervisor_link;
 
 use std::process::ExitCode;

@@ -10,8 +10,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::check::{
-    CheckSnapshot, FromCheck, Probe, ScriptCheck, ScriptInit, ScriptOutcome, ServerCheck, ToCheck,
+    CheckSnapshot, FileCheck, FromCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit,
+    ScriptOutcome, ServerCheck, ToCheck,
 };
+use ipc::vrrp::{TrackSubject, TrackVerdict};
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
 use platform::process::Image;
@@ -159,14 +161,30 @@ fn server_changed(address: SocketAddr, up: bool, reason: &str, first: bool) -> F
     }
 }
 
-fn script_changed(script: &str, up: bool, reason: &str, first: bool) -> FromCheck {
-    FromCheck::ScriptChanged {
-        script: script.into(),
-        up,
+fn track_changed(
+    subject: TrackSubject,
+    verdict: TrackVerdict,
+    reason: &str,
+    first: bool,
+) -> FromCheck {
+    FromCheck::TrackChanged {
+        subject,
+        verdict,
         reason: reason.into(),
         first,
     }
 }
+
+fn script_changed(script: &str, verdict: TrackVerdict, reason: &str, first: bool) -> FromCheck {
+    track_changed(TrackSubject::Script(script.into()), verdict, reason, first)
+}
+
+const EMPTY: CheckSnapshot = CheckSnapshot {
+    servers: Vec::new(),
+    scripts: Vec::new(),
+    files: Vec::new(),
+    processes: Vec::new(),
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -180,6 +198,7 @@ async fn the_first_round_decides_on_everything_at_once() {
             check(ill, "/status/204", HOUR),
         ],
         scripts: vec![script("probe", ScriptInit::Wait)],
+        ..EMPTY
     };
     let mut reports = checker.configure(1, &snapshot).await;
     while reports.len() < 3 {
@@ -199,7 +218,7 @@ async fn the_first_round_decides_on_everything_at_once() {
         outcome: ScriptOutcome::Exited(127),
     }));
     let reason = "exit status 127 (command not found)";
-    let expected = script_changed("probe", false, reason, true);
+    let expected = script_changed("probe", TrackVerdict::Unrunnable, reason, true);
     assert_eq!(checker.hear_role().await, expected);
     assert_eq!(checker.hear_role().await, FromCheck::FirstRoundDone);
 }
@@ -208,8 +227,8 @@ async fn the_first_round_decides_on_everything_at_once() {
 async fn a_script_is_run_again_and_decides_by_its_thresholds() {
     let checker = Checker::start().await;
     let snapshot = CheckSnapshot {
-        servers: vec![],
         scripts: vec![script("probe", ScriptInit::Up)],
+        ..EMPTY
     };
     let mut reports = checker.configure(1, &snapshot).await;
     // an exit status each time that it is asked for
@@ -232,9 +251,9 @@ async fn a_script_is_run_again_and_decides_by_its_thresholds() {
         reports.push(checker.hear_role().await);
     }
     let expected = [
-        script_changed("probe", true, "not run yet", true),
+        script_changed("probe", TrackVerdict::Up, "not run yet", true),
         FromCheck::FirstRoundDone,
-        script_changed("probe", false, "exit status 1", false),
+        script_changed("probe", TrackVerdict::Down, "exit status 1", false),
     ];
     assert_eq!(reports, expected);
     assert_eq!(statuses.next(), None);
@@ -246,7 +265,7 @@ async fn what_was_known_is_not_reported_again() {
     let checker = Checker::start().await;
     checker.tell(ToChild::Role(ToCheck::Known {
         servers: vec![("app".into(), well, true), ("app".into(), ill, true)],
-        scripts: vec![],
+        tracks: vec![],
     }));
     let interval = Duration::from_millis(10);
     let snapshot = CheckSnapshot {
@@ -254,7 +273,7 @@ async fn what_was_known_is_not_reported_again() {
             check(well, "/status/200", interval),
             check(ill, "/status/200", interval),
         ],
-        scripts: vec![],
+        ..EMPTY
     };
     let mut reports = checker.configure(1, &snapshot).await;
     while reports.len() < 2 {
@@ -276,7 +295,7 @@ async fn a_reload_keeps_verdicts_and_asks_the_new_question_at_once() {
         servers: [kept, changed, removed]
             .map(|address| check(address, "/status/200", HOUR))
             .into(),
-        scripts: vec![],
+        ..EMPTY
     };
     let mut reports = checker.configure(1, &before).await;
     while reports.last() != Some(&FromCheck::FirstRoundDone) {
@@ -294,7 +313,7 @@ async fn a_reload_keeps_verdicts_and_asks_the_new_question_at_once() {
             },
             check(added, "/status/200", HOUR),
         ],
-        scripts: vec![],
+        ..EMPTY
     };
     let mut reports = checker.configure(2, &after).await;
     while reports.len() < 2 {
@@ -313,7 +332,7 @@ async fn an_unusable_configuration_is_refused_and_an_aborted_one_forgotten() {
     let checker = Checker::start().await;
     let mut bad = CheckSnapshot {
         servers: vec![check(nobody().await, "no path", HOUR)],
-        scripts: vec![],
+        ..EMPTY
     };
     checker.prepare(1, &bad);
     let why = "check of upstream \"app\": \"no path\" is no path".into();
@@ -343,4 +362,142 @@ async fn it_ends_at_once_when_told_to_and_when_it_is_left_alone() {
     drop(checker.link);
     let ended = tokio::time::timeout(PATIENCE, checker.process.wait()).await;
     assert!(ended.expect("the checker does not end").unwrap().success());
+}
+
+/// The next report that is about a track; `RunScript` and the like are passed over.
+async fn next_verdict(checker: &Checker) -> FromCheck {
+    loop {
+        let report = checker.hear_role().await;
+        if matches!(report, FromCheck::TrackChanged { .. }) {
+            return report;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_script_that_can_no_longer_be_run_is_said_to_be_so() {
+    let checker = Checker::start().await;
+    let mut known = script("probe", ScriptInit::Wait);
+    known.fall = 1;
+    let snapshot = CheckSnapshot {
+        scripts: vec![known],
+        ..EMPTY
+    };
+    let outcomes = [
+        ScriptOutcome::Exited(1),
+        ScriptOutcome::Exited(1),
+        ScriptOutcome::Unrunnable("No such file or directory".into()),
+        ScriptOutcome::Exited(0),
+    ];
+    let mut outcomes = outcomes.into_iter();
+    let mut verdicts = Vec::new();
+    let mut reports = checker.configure(1, &snapshot).await;
+    while verdicts.len() < 3 {
+        let report = match reports.pop() {
+            Some(report) => report,
+            None => checker.hear_role().await,
+        };
+        match report {
+            FromCheck::RunScript { script } => {
+                if let Some(outcome) = outcomes.next() {
+                    checker.tell(ToChild::Role(ToCheck::ScriptEnded { script, outcome }));
+                }
+            }
+            FromCheck::TrackChanged { verdict, .. } => verdicts.push(verdict),
+            _ => {}
+        }
+    }
+    let expected = [
+        TrackVerdict::Down,
+        TrackVerdict::Unrunnable,
+        TrackVerdict::Up,
+    ];
+    assert_eq!(verdicts, expected);
+}
+
+#[actix_rt::test]
+async fn a_file_is_told_when_its_number_changes_and_when_it_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("number");
+    // As an editor does it: there is never half of it.
+    let write = |text: &str| {
+        let draft = folder.path().join("draft");
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(&draft, &path).unwrap();
+    };
+    write("10\n");
+    let checker = Checker::start().await;
+    let snapshot = CheckSnapshot {
+        files: vec![FileCheck {
+            name: "weight".into(),
+            path: path.clone(),
+            interval: Duration::from_millis(10),
+            absent: Some(0),
+        }],
+        ..EMPTY
+    };
+    let said = |verdict, reason, first| {
+        track_changed(TrackSubject::File("weight".into()), verdict, reason, first)
+    };
+    use TrackVerdict::{Unrunnable, Value};
+    let mut reports = checker.configure(1, &snapshot).await;
+    while reports.len() < 2 {
+        reports.push(checker.hear_role().await);
+    }
+    let expected = [
+        said(Value(10), "contains 10", true),
+        FromCheck::FirstRoundDone,
+    ];
+    assert_eq!(reports, expected);
+
+    write("-300");
+    let expected = said(Value(-254), "contains -254", false);
+    assert_eq!(next_verdict(&checker).await, expected);
+    write("none");
+    let expected = said(Unrunnable, "contains no number", false);
+    assert_eq!(next_verdict(&checker).await, expected);
+    std::fs::remove_file(&path).unwrap();
+    let expected = said(Value(0), "there is no such file", false);
+    assert_eq!(next_verdict(&checker).await, expected);
+}
+
+#[actix_rt::test]
+async fn processes_are_counted() {
+    let mark = format!("evenkeel-check-{}", std::process::id());
+    let line = ["-c".to_owned(), "read line".to_owned(), mark];
+    let snapshot = CheckSnapshot {
+        processes: vec![ProcessCheck {
+            name: "reader".into(),
+            process: "sh".into(),
+            params: line.to_vec(),
+            quorum: 1,
+            interval: Duration::from_millis(10),
+            delay: Duration::ZERO,
+        }],
+        ..EMPTY
+    };
+    let said = |verdict, reason, first| {
+        let subject = TrackSubject::Process("reader".into());
+        track_changed(subject, verdict, reason, first)
+    };
+    let checker = Checker::start().await;
+    let mut reports = checker.configure(1, &snapshot).await;
+    while reports.is_empty() {
+        reports.push(checker.hear_role().await);
+    }
+    let expected = said(TrackVerdict::Down, "0 run, 1 must", true);
+    assert_eq!(reports.first(), Some(&expected));
+
+    let mut process = std::process::Command::new("/bin/sh")
+        .args(&line)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let expected = said(TrackVerdict::Up, "1 run, 1 must", false);
+    assert_eq!(next_verdict(&checker).await, expected);
+    // It ends and stays a zombie: nobody has waited for it yet.
+    drop(process.stdin.take());
+    let expected = said(TrackVerdict::Down, "0 run, 1 must", false);
+    assert_eq!(next_verdict(&checker).await, expected);
+    process.wait().unwrap();
 }

@@ -1,11 +1,13 @@
 //! Supervisor and health-checker.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Child, Role};
+use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// The health-checker's types.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub struct CheckSnapshot {
     pub servers: Vec<ServerCheck>,
     /// The track scripts that some virtual router of this node uses.
     pub scripts: Vec<ScriptCheck>,
+    /// The track files that some virtual router of this node uses.
+    pub files: Vec<FileCheck>,
+    /// The track processes that some virtual router of this node uses.
+    pub processes: Vec<ProcessCheck>,
 }
 
 /// How one server is checked.
@@ -91,6 +97,36 @@ pub enum ScriptInit {
     Down,
 }
 
+/// How one track file is read, by the health-checker itself and with its rights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCheck {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is, an absolute path.
+    pub path: PathBuf,
+    /// Between two readings.
+    pub interval: Duration,
+    /// The number that counts while there is no such file; `None`: its absence is a failure.
+    pub absent: Option<i16>,
+}
+
+/// Which processes must run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessCheck {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The program: its file name, or its whole path.
+    pub process: String,
+    /// The arguments that its own must begin with.
+    pub params: Vec<String>,
+    /// How many must run, 1 and more. Zombies do not.
+    pub quorum: u32,
+    /// Between two looks.
+    pub interval: Duration,
+    /// For how long there must be enough or too few of them until that is the verdict.
+    pub delay: Duration,
+}
+
 /// How a run of a script ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScriptOutcome {
@@ -118,8 +154,8 @@ pub enum ToCheck {
     Known {
         /// Servers and their verdicts.
         servers: Vec<(String, SocketAddr, bool)>,
-        /// Scripts and their verdicts.
-        scripts: Vec<(String, bool)>,
+        /// Tracks and their verdicts.
+        tracks: Vec<(TrackSubject, TrackVerdict)>,
     },
 }
 
@@ -144,12 +180,12 @@ pub enum FromCheck {
         /// Whether it is the first verdict after a start.
         first: bool,
     },
-    /// Sent when the verdict on a script changes, and at the first verdict.
-    ScriptChanged {
-        /// The script's name.
-        script: String,
+    /// Sent when the verdict on a script, a file or processes changes, and at the first verdict.
+    TrackChanged {
+        /// What was looked at; never an interface.
+        subject: TrackSubject,
         /// The verdict.
-        up: bool,
+        verdict: TrackVerdict,
         /// Why.
         reason: String,
         /// Whether it is the first verdict after a start.

@@ -65,12 +65,57 @@ pub struct TransitionEvent {
     pub planned: bool,
 }
 
+/// All virtual routers of a sync group have come to a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEvent {
+    /// The group's name.
+    pub group: String,
+    /// Its routers.
+    pub routers: Vec<String>,
+    /// The state that all were in when all were last in one.
+    pub from: RouterState,
+    /// The state that all are in.
+    pub to: RouterState,
+    /// Whether it was to be expected.
+    pub planned: bool,
+}
+
+/// A virtual router's effective priority changed, and its state did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityEvent {
+    /// The router's name.
+    pub router: String,
+    /// Master or Backup.
+    pub state: RouterState,
+    /// What it was.
+    pub from: u8,
+    /// What it is.
+    pub to: u8,
+}
+
+/// Somebody else claims an address of a Master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContestEvent {
+    /// The router's name.
+    pub router: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The MAC address that it is said to be at.
+    pub mac: [u8; 6],
+}
+
 /// The kinds of events. Not tagged inside: postcard does not describe itself and could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A virtual router changed its state.
     Transition(TransitionEvent),
+    /// A sync group changed its state.
+    GroupTransition(GroupEvent),
+    /// A virtual router's priority changed.
+    PriorityChanged(PriorityEvent),
+    /// A virtual address is claimed by somebody else.
+    Contested(ContestEvent),
     /// A child process ended without being told to.
     ProcessDied {
         /// Its role.
@@ -118,6 +163,24 @@ pub enum What {
         /// Why: "exit status 1", "timed out", "cannot be executed".
         reason: String,
     },
+    /// The number in a track file changed.
+    FileChanged {
+        /// The file's name in the configuration.
+        file: String,
+        /// The number; none when it cannot be read.
+        value: Option<i16>,
+        /// Why: "contains 20", "Permission denied", "contains no number".
+        reason: String,
+    },
+    /// There are enough of the tracked processes, or too few.
+    ProcessChanged {
+        /// Their name in the configuration.
+        process: String,
+        /// Whether there are enough.
+        up: bool,
+        /// Why: "1 runs, 2 must".
+        reason: String,
+    },
     /// The supervisor started.
     Started {
         /// The program's version.
@@ -147,17 +210,21 @@ pub enum What {
 }
 
 impl What {
-    /// The word by which `events = [...]` in `[notify.NAME]` chooses it: transition, process, proxy,
-    /// server, script, config or test.
+    /// The word by which `events = [...]` in `[notify.NAME]` chooses it: transition, priority,
+    /// contested, process, proxy, server, script, config or test.
     pub const fn class(&self) -> &'static str {
         match self {
-            Self::Transition(_) => "transition",
+            Self::Transition(_) | Self::GroupTransition(_) => "transition",
+            Self::PriorityChanged(_) => "priority",
+            Self::Contested(_) => "contested",
             Self::ProcessDied { .. } | Self::ProcessHung { .. } | Self::EventsLost { .. } => {
                 "process"
             }
             Self::ProxyIll | Self::ProxyWell => "proxy",
             Self::ServerDown { .. } | Self::ServerUp { .. } => "server",
-            Self::ScriptChanged { .. } => "script",
+            Self::ScriptChanged { .. } | Self::FileChanged { .. } | Self::ProcessChanged { .. } => {
+                "script"
+            }
             Self::Started { .. }
             | Self::Stopping
             | Self::Reloaded { .. }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Role;
+use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// A virtual router's state, in the words of VRRP's users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +79,19 @@ pub struct ServerStatus {
     pub since_unix_ms: u64,
 }
 
+/// A script, a file or processes that move priorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackStatus {
+    /// What is looked at.
+    pub subject: TrackSubject,
+    /// The verdict.
+    pub verdict: TrackVerdict,
+    /// Why, as a short phrase.
+    pub reason: String,
+    /// When the verdict last changed, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+}
+
 /// One child process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStatus {
@@ -114,6 +128,8 @@ pub struct NodeStatus {
     pub routers: Vec<RouterStatus>,
     /// The back-end servers.
     pub servers: Vec<ServerStatus>,
+    /// The verdicts of the checks that move priorities.
+    pub tracks: Vec<TrackStatus>,
     /// The children.
     pub processes: Vec<ProcessStatus>,
     /// What the proxy has done.

@@ -1,11 +1,12 @@
 //! Supervisor and vrrp-actor.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::TransitionEvent;
+use crate::event::{ContestEvent, GroupEvent, PriorityEvent, TransitionEvent};
 use crate::lifecycle::{Child, Role};
 use crate::status::RouterStatus;
 
@@ -39,8 +40,8 @@ pub struct Succession {
     pub may_lead: bool,
     /// Whether the node's own proxy serves.
     pub proxy_well: bool,
-    /// Track scripts and their verdicts.
-    pub scripts: Vec<(String, bool)>,
+    /// The verdicts of the checks that move priorities.
+    pub tracks: Vec<(TrackSubject, TrackVerdict)>,
 }
 
 /// One virtual router, checked by `settings`.
@@ -64,15 +65,19 @@ pub struct RouterSpec {
     pub checksum: Option<ChecksumForm>,
     /// Version 2's password, padded with zeros.
     pub auth_pass: Option<[u8; 8]>,
-    /// Take over from a Master of lower priority.
-    pub preempt: bool,
-    /// How long a better Backup waits before it preempts.
-    pub preempt_delay: Duration,
+    /// When to take over from a Master of lower priority.
+    pub failback: Failback,
+    /// What a Master does when it gets worse.
+    pub on_unhealthy: OnUnhealthy,
+    /// The sync group that it is in: routers of one name are Master together.
+    pub sync_group: Option<String>,
+    /// Whether a changed priority is reported where the state stays.
+    pub notify_priority_changes: bool,
     /// At least one, all of one family; over IPv6 the link-local ones first (RFC 9568 §5.2.9).
     pub addresses: Vec<VirtualAddress>,
     /// The kernel's lifetime of an address in whole seconds; `None` adds it for ever.
     pub lease_seconds: Option<u32>,
-    /// Scripts and interfaces whose state moves the priority.
+    /// What moves the priority.
     pub tracks: Vec<Track>,
     /// Whether the node's own proxy health counts.
     pub track_proxy: bool,
@@ -132,18 +137,97 @@ pub struct VirtualAddress {
 pub struct Track {
     /// What is tracked.
     pub subject: TrackSubject,
-    /// -253 to 253. Above zero is added while it is well, below zero while it is ill, zero makes
-    /// the router Fault while it is ill.
-    pub weight: i16,
+    /// What that does.
+    pub effect: TrackEffect,
+}
+
+/// What a track does to the priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackEffect {
+    /// -253 to 253, of a file -254 to 254. Above zero is added while it is well, below zero while it
+    /// is ill, zero makes the router Fault while it is ill. The number in a file is multiplied by it.
+    Weight(i16),
+    /// The node is degraded while it is ill.
+    Degraded,
+    /// The node is unhealthy while it is ill.
+    Unhealthy,
+}
+
+/// When a Backup takes over from a Master of lower priority that is as well as itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failback {
+    /// When it has heard it for so long.
+    Auto(Duration),
+    /// When it has heard it for so long and was well all the time.
+    After(Duration),
+    /// Never.
+    Manual,
+}
+
+/// What a Master does when it gets worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnUnhealthy {
+    /// Gives up at once, if a peer takes over.
+    Abdicate,
+    /// Says so with its next advert, as keepalived.
+    Deprioritise,
 }
 
 /// What a track looks at.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TrackSubject {
     /// A script of `[scripts]`, run by the health-checker.
     Script(String),
     /// An interface, watched by the vrrp-actor itself.
     Interface(String),
+    /// A file of `[files]` with a number in it, read by the health-checker.
+    File(String),
+    /// Processes of `[processes]`, counted by the health-checker.
+    Process(String),
+}
+
+impl fmt::Display for TrackSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script(name) => write!(f, "script {name}"),
+            Self::Interface(name) => write!(f, "interface {name}"),
+            Self::File(name) => write!(f, "file {name}"),
+            Self::Process(name) => write!(f, "process {name}"),
+        }
+    }
+}
+
+/// What came out of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackVerdict {
+    /// It is well.
+    Up,
+    /// It is ill.
+    Down,
+    /// It could not be executed or read, so nothing is known: it counts as ill.
+    Unrunnable,
+    /// The number in a file, -254 to 254, where it counts in full; the weight multiplies it.
+    Value(i16),
+}
+
+impl TrackVerdict {
+    /// Whether it counts as well. A number does; what it is worth is the priority's affair.
+    pub const fn is_up(self) -> bool {
+        matches!(self, Self::Up | Self::Value(_))
+    }
+}
+
+impl fmt::Display for TrackVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up => f.write_str("up"),
+            Self::Down => f.write_str("down"),
+            Self::Unrunnable => f.write_str("unrunnable"),
+            Self::Value(value) => write!(f, "value {value}"),
+        }
+    }
 }
 
 /// Gratuitous ARP on becoming Master and after.
@@ -165,12 +249,13 @@ pub enum ToVrrp {
     /// Sent once, when the workers serve and the first round of checks is done (or did not end in
     /// time): from now on a router may become Master.
     MayLead,
-    /// Sent when a track script's verdict changes, and all of them after a restart of the actor.
-    ScriptChanged {
-        /// The script's name.
-        script: String,
-        /// Well or ill.
-        up: bool,
+    /// Sent when the health-checker's verdict on a track changes, and all of them after a restart of
+    /// the actor.
+    TrackChanged {
+        /// What was looked at.
+        subject: TrackSubject,
+        /// What came out.
+        verdict: TrackVerdict,
     },
     /// Sent when the node's own proxy becomes ill or well, and after a restart of the actor.
     ProxyHealth {
@@ -187,6 +272,14 @@ pub enum ToVrrp {
 pub enum FromVrrp {
     /// Sent at each change of state; the supervisor hands it to the notifier.
     Transition(TransitionEvent),
+    /// Sent when all routers of a sync group have come to a state; handed on likewise.
+    GroupTransition(GroupEvent),
+    /// Sent when a router's priority changes and its state does not, if it is to be; handed on
+    /// likewise.
+    PriorityChanged(PriorityEvent),
+    /// Sent when a Master finds an address claimed by somebody else, at most once a minute; handed
+    /// on likewise.
+    Contested(ContestEvent),
     /// Sent on each change and at most once a second otherwise: all routers, for status pages.
     Status(Vec<RouterStatus>),
 }

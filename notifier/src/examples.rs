@@ -67,6 +67,16 @@ pub(crate) fn every_kind() -> Vec<What> {
             up: false,
             reason: "exit status 1".into(),
         },
+        What::FileChanged {
+            file: "maintenance".into(),
+            value: Some(-20),
+            reason: "contains -20".into(),
+        },
+        What::ProcessChanged {
+            process: "nginx".into(),
+            up: false,
+            reason: "0 run, 1 must".into(),
+        },
         What::Started {
             version: "0.1.0".into(),
         },

@@ -59,6 +59,15 @@ pub(crate) fn sentence(what: &What) -> String {
             reason,
         } => format!("script {script} succeeds: {reason}"),
         What::ScriptChanged { script, reason, .. } => format!("script {script} fails: {reason}"),
+        What::FileChanged {
+            file,
+            value: Some(value),
+            ..
+        } => format!("file {file} has the value {value}"),
+        What::FileChanged { file, reason, .. } => format!("file {file} cannot be used: {reason}"),
+        What::ProcessChanged {
+            process, reason, ..
+        } => format!("process {process}: {reason}"),
         What::Started { version } => format!("version {version} started"),
         What::Stopping => "stopping".into(),
         What::Reloaded {
@@ -129,6 +138,8 @@ mod tests {
             "server 192.168.0.201:80 of app is down: connection refused",
             "server 192.168.0.201:80 of app is up",
             "script chk_gateway fails: exit status 1",
+            "file maintenance has the value -20",
+            "process nginx: 0 run, 1 must",
             "version 0.1.0 started",
             "stopping",
             "configuration 2 is in force: route / changed",

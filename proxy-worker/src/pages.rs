@@ -159,6 +159,7 @@ pub(crate) mod tests {
                 reason: "<refused>".into(),
                 since_unix_ms: 0,
             }],
+            tracks: Vec::new(),
             processes: Vec::new(),
             traffic: Traffic::default(),
         }

@@ -32,6 +32,8 @@ const SECTIONS: &[&str] = &[
     "global",
     "virtual_routers",
     "scripts",
+    "files",
+    "processes",
     "proxy",
     "listeners",
     "routes",

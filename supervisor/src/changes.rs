@@ -66,6 +66,14 @@ pub(crate) fn between(old: &Settings, new: &Settings) -> Result<Vec<String>, Rep
         &new.scripts,
         |script| &script.name,
     );
+    named(&mut changes, "file", &old.files, &new.files, |it| &it.name);
+    named(
+        &mut changes,
+        "process",
+        &old.processes,
+        &new.processes,
+        |it| &it.name,
+    );
     named(
         &mut changes,
         "listener",

@@ -116,10 +116,13 @@ impl Loads {
         generation: u64,
         knowledge: &Knowledge,
     ) -> io::Result<()> {
+        let tracks = knowledge.tracks.iter();
         let succession = Succession {
             may_lead: knowledge.may_lead,
             proxy_well: true,
-            scripts: knowledge.scripts.clone(),
+            tracks: tracks
+                .map(|(subject, verdict, _)| (subject.clone(), *verdict))
+                .collect(),
         };
         self.vrrp_first = Some(holdings.vrrp_load(settings, generation, Some(succession))?);
         Ok(())

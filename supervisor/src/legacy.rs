@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use ipc::codec;
 use ipc::event::Event;
+use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::memfd;
 use platform::process::inherited_descriptor;
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,9 @@ pub(crate) struct Knowledge {
     pub(crate) may_lead: bool,
     /// Servers: upstream, address, verdict, reason.
     pub(crate) servers: Vec<(String, SocketAddr, bool, String)>,
-    /// Track scripts and their verdicts.
-    pub(crate) scripts: Vec<(String, bool)>,
+    /// Tracks, their verdicts and reasons. An image that knew nothing of it left nothing.
+    #[serde(default)]
+    pub(crate) tracks: Vec<(TrackSubject, TrackVerdict, String)>,
     /// What is in no journal yet.
     pub(crate) events: Vec<Event>,
 }

@@ -22,6 +22,7 @@ mod scripts;
 mod signals;
 mod snapshots;
 mod supervisor;
+mod tracks;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 
 use ipc::event::Event;
 use ipc::proxy::Counter;
-use ipc::status::{NodeStatus, ProcessStatus, RouterStatus, ServerStatus, Traffic};
+use ipc::status::{
+    NodeStatus, ProcessStatus, RouterStatus, ServerStatus, TrackStatus, Traffic,
+};
+use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
 use settings::Settings;
 
@@ -21,13 +24,21 @@ struct ServerVerdict {
     since_unix_ms: u64,
 }
 
+/// The verdict on a track.
+#[derive(Clone, Debug)]
+struct TrackKnown {
+    verdict: TrackVerdict,
+    reason: String,
+    since_unix_ms: u64,
+}
+
 /// What is known.
 #[derive(Debug)]
 pub(crate) struct Node {
     started_unix_ms: u64,
     routers: Vec<RouterStatus>,
     servers: BTreeMap<(String, SocketAddr), ServerVerdict>,
-    scripts: BTreeMap<String, bool>,
+    tracks: BTreeMap<TrackSubject, TrackKnown>,
     processes: BTreeMap<ChildId, ProcessStatus>,
 }
 
@@ -38,7 +49,7 @@ impl Node {
             started_unix_ms: now_unix_ms,
             routers: Vec::new(),
             servers: BTreeMap::new(),
-            scripts: BTreeMap::new(),
+            tracks: BTreeMap::new(),
             processes: BTreeMap::new(),
         }
     }
@@ -73,9 +84,22 @@ impl Node {
         );
     }
 
-    /// The health-checker has decided on a script.
-    pub(crate) fn handle_script(&mut self, script: String, up: bool) {
-        self.scripts.insert(script, up);
+    /// The health-checker has decided on a track.
+    pub(crate) fn handle_track(
+        &mut self,
+        subject: TrackSubject,
+        verdict: TrackVerdict,
+        reason: String,
+        now_unix_ms: u64,
+    ) {
+        self.tracks.insert(
+            subject,
+            TrackKnown {
+                verdict,
+                reason,
+                since_unix_ms: now_unix_ms,
+            },
+        );
     }
 
     /// A process runs; it is not in service yet.
@@ -104,8 +128,8 @@ impl Node {
     pub(crate) fn handle_settings(&mut self, settings: &Settings) {
         self.servers
             .retain(|(upstream, address), _| is_checked(settings, upstream, *address));
-        self.scripts
-            .retain(|name, _| settings.scripts.iter().any(|script| script.name == *name));
+        self.tracks
+            .retain(|subject, _| is_tracked(settings, subject));
     }
 
     fn process(&mut self, child: ChildId) -> &mut ProcessStatus {
@@ -136,7 +160,9 @@ impl Node {
                 now_unix_ms,
             );
         }
-        self.scripts.extend(knowledge.scripts.iter().cloned());
+        for (subject, verdict, reason) in &knowledge.tracks {
+            self.handle_track(subject.clone(), *verdict, reason.clone(), now_unix_ms);
+        }
     }
 
     /// What the next image should know.
@@ -154,11 +180,15 @@ impl Node {
                 verdict.reason.clone(),
             )
         });
+        let tracks = self
+            .tracks
+            .iter()
+            .map(|(subject, known)| (subject.clone(), known.verdict, known.reason.clone()));
         Knowledge {
             generation,
             may_lead,
             servers: servers.collect(),
-            scripts: self.scripts(),
+            tracks: tracks.collect(),
             events,
         }
     }
@@ -171,11 +201,11 @@ impl Node {
             .collect()
     }
 
-    /// The verdicts on scripts.
-    pub(crate) fn scripts(&self) -> Vec<(String, bool)> {
-        self.scripts
-            .iter()
-            .map(|(name, up)| (name.clone(), *up))
+    /// The verdicts on tracks.
+    pub(crate) fn tracks(&self) -> Vec<(TrackSubject, TrackVerdict)> {
+        let tracks = self.tracks.iter();
+        tracks
+            .map(|(subject, known)| (subject.clone(), known.verdict))
             .collect()
     }
 
@@ -215,9 +245,22 @@ impl Node {
             proxy_well,
             routers: self.routers.clone(),
             servers: self.server_statuses(settings),
+            tracks: self.track_statuses(),
             processes: self.processes.values().cloned().collect(),
             traffic: traffic(counters),
         }
+    }
+
+    fn track_statuses(&self) -> Vec<TrackStatus> {
+        let tracks = self.tracks.iter();
+        tracks
+            .map(|(subject, known)| TrackStatus {
+                subject: subject.clone(),
+                verdict: known.verdict,
+                reason: known.reason.clone(),
+                since_unix_ms: known.since_unix_ms,
+            })
+            .collect()
     }
 
     fn server_statuses(&self, settings: &Settings) -> Vec<ServerStatus> {
@@ -241,6 +284,17 @@ impl Node {
             }
         }
         statuses
+    }
+}
+
+/// Whether the configuration has this script, this file or these processes.
+pub(crate) fn is_tracked(settings: &Settings, subject: &TrackSubject) -> bool {
+    match subject {
+        TrackSubject::Script(name) => settings.scripts.iter().any(|it| it.name == *name),
+        TrackSubject::File(name) => settings.files.iter().any(|it| it.name == *name),
+        TrackSubject::Process(name) => settings.processes.iter().any(|it| it.name == *name),
+        // Watched by the vrrp-actor, which alone knows.
+        TrackSubject::Interface(_) => false,
     }
 }
 

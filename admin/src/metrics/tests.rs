@@ -48,6 +48,7 @@ fn node() -> NodeStatus {
             reason: "connection refused".into(),
             since_unix_ms: 1_450_110_100_000,
         }],
+        tracks: Vec::new(),
         processes: vec![ProcessStatus {
             role: Role::Proxy,
             slot: 1,
@@ -220,6 +221,7 @@ fn a_node_without_anything_is_written_too() {
     let empty = NodeStatus {
         routers: vec![],
         servers: vec![],
+        tracks: Vec::new(),
         processes: vec![],
         ..node()
     };

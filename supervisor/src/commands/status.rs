@@ -112,6 +112,13 @@ fn write_text(out: &mut String, status: &NodeStatus) -> std::fmt::Result {
         let (upstream, address) = (&server.upstream, server.address);
         writeln!(out, "    {upstream} {address}  {state}  {}", server.reason)?;
     }
+    if !status.tracks.is_empty() {
+        writeln!(out, "\ntracks")?;
+    }
+    for track in &status.tracks {
+        let (subject, verdict, reason) = (&track.subject, track.verdict, &track.reason);
+        writeln!(out, "    {subject}  {verdict}  {reason}")?;
+    }
     writeln!(out, "\nprocesses")?;
     for process in &status.processes {
         let pid = process

@@ -14,8 +14,8 @@ use platform::clock;
 
 use super::{START_PATIENCE, Started, Supervisor};
 use crate::child::{ChildId, News, Report, RoleNews, Tell};
-use crate::node::is_checked;
-use crate::scripts;
+use crate::node::{is_checked, is_tracked};
+use crate::{scripts, tracks};
 
 impl Handler<Report> for Supervisor {
     type Result = ();
@@ -66,8 +66,8 @@ impl Supervisor {
         let Some(children) = &self.children else {
             return;
         };
-        for (script, up) in self.node.scripts() {
-            children.tell_vrrp(ToVrrp::ScriptChanged { script, up });
+        for (subject, verdict) in self.node.tracks() {
+            children.tell_vrrp(ToVrrp::TrackChanged { subject, verdict });
         }
         self.tell_proxy_health();
         if self.lead.allowed {
@@ -76,11 +76,11 @@ impl Supervisor {
     }
 
     fn brief_check(&self) {
-        let (servers, scripts) = (self.node.servers(), self.node.scripts());
+        let (servers, tracks) = (self.node.servers(), self.node.tracks());
         if let Some(children) = &self.children
-            && !(servers.is_empty() && scripts.is_empty())
+            && !(servers.is_empty() && tracks.is_empty())
         {
-            children.tell_check(ToCheck::Known { servers, scripts });
+            children.tell_check(ToCheck::Known { servers, tracks });
         }
     }
 
@@ -177,34 +177,30 @@ impl Supervisor {
                 self.maybe_lead();
             }
             // Of a configuration that is no more, or of an imagination that costs us memory.
-            FromCheck::ScriptChanged { script, .. } if !self.scripts.contains_key(&script) => {
-                tracing::debug!("a verdict on script {script}, which there is not");
+            FromCheck::TrackChanged { subject, .. } if !is_tracked(&self.settings, &subject) => {
+                tracing::debug!("a verdict on {subject}, which there is not");
             }
             FromCheck::ServerChanged {
                 upstream, address, ..
             } if !is_checked(&self.settings, &upstream, address) => {
                 tracing::debug!("a verdict on {upstream}/{address}, which is not checked");
             }
-            FromCheck::ScriptChanged {
-                script,
-                up,
+            FromCheck::TrackChanged {
+                subject,
+                verdict,
                 reason,
                 first,
             } => {
-                self.node.handle_script(script.clone(), up);
+                let event = tracks::event(&subject, verdict, &reason, first);
+                let now = clock::unix_ms();
+                self.node
+                    .handle_track(subject.clone(), verdict, reason, now);
                 if let Some(children) = &self.children {
-                    children.tell_vrrp(ToVrrp::ScriptChanged {
-                        script: script.clone(),
-                        up,
-                    });
+                    children.tell_vrrp(ToVrrp::TrackChanged { subject, verdict });
                 }
-                if !(first && up) {
-                    let severity = if up {
-                        Severity::Info
-                    } else {
-                        Severity::Warning
-                    };
-                    self.outbox_event(severity, What::ScriptChanged { script, up, reason });
+                self.status_changed(ctx);
+                if let Some((severity, what)) = event {
+                    self.outbox_event(severity, what);
                 }
             }
             FromCheck::ServerChanged {

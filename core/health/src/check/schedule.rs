@@ -180,6 +180,11 @@ impl<K: Clone + Ord> Checks<K> {
         }
     }
 
+    /// The verdict on `key`; `None` before there is one.
+    pub fn is_up(&self, key: &K) -> Option<bool> {
+        self.entries.get(key)?.verdict.is_up()
+    }
+
     /// A run ended. A result of a run that no longer counts is ignored.
     pub fn handle_result(&mut self, run: &Run<K>, success: bool) -> Option<Change> {
         let entry = self.entries.get_mut(&run.key)?;
