@@ -60,6 +60,11 @@ impl Announcer {
         0
     }
 
+    /// When a burst that is to be sent not before `wanted` may begin.
+    pub(crate) fn answer_at(&self, wanted: Time) -> Time {
+        wanted.max(self.burst_at + BURST_PAUSE)
+    }
+
     /// When [`Announcer::poll`] wants to be called.
     pub(crate) fn due_at(&self) -> Option<Time> {
         self.next

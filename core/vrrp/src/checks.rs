@@ -37,11 +37,25 @@ pub enum Discard {
     OwnAddress,
     /// Over the other family of IP than the virtual router's (RFC 9568 §5.2.9).
     Family,
+    /// With an HMAC trailer, of which this router knows nothing.
+    HmacUnexpected,
+    /// Without the HMAC trailer that this router enforces.
+    HmacMissing,
+    /// With a trailer of an unknown form.
+    HmacMalformed,
+    /// Its trailer is from another time than this node's.
+    HmacStale,
+    /// Signed with a key whose number this router does not have.
+    HmacUnknownKey,
+    /// Changed on its way, or signed with another key of that number.
+    HmacWrong,
+    /// Heard before, or older than what was heard before.
+    HmacReplay,
 }
 
 impl Discard {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::Ttl,
         Self::Version,
         Self::Type,
@@ -56,6 +70,13 @@ impl Discard {
         Self::NotAPeer,
         Self::OwnAddress,
         Self::Family,
+        Self::HmacUnexpected,
+        Self::HmacMissing,
+        Self::HmacMalformed,
+        Self::HmacStale,
+        Self::HmacUnknownKey,
+        Self::HmacWrong,
+        Self::HmacReplay,
     ];
 
     /// The reason as a word for metrics and logs.
@@ -75,6 +96,13 @@ impl Discard {
             Self::NotAPeer => "not_a_peer",
             Self::OwnAddress => "own_address",
             Self::Family => "family",
+            Self::HmacUnexpected => "hmac_unexpected",
+            Self::HmacMissing => "hmac_missing",
+            Self::HmacMalformed => "hmac_malformed",
+            Self::HmacStale => "hmac_stale",
+            Self::HmacUnknownKey => "hmac_unknown_key",
+            Self::HmacWrong => "hmac_wrong",
+            Self::HmacReplay => "hmac_replay",
         }
     }
 }
@@ -92,6 +120,8 @@ pub struct Counters {
     pub message_only_checksums: u64,
     /// How often this router became Master.
     pub became_master: u64,
+    /// How often somebody else claimed an address while this router was Master and stayed it.
+    pub contested: u64,
     discarded: [u64; Discard::ALL.len()],
 }
 

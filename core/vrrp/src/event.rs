@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::checks::Discard;
+use crate::group::Accord;
+use crate::hmac::WallTime;
 use crate::packet::{Received, Route, claimed_source, decode, decode_ipv6};
 use crate::spec::Spec;
 use crate::units::Priority;
@@ -36,6 +38,10 @@ pub enum Found {
 /// What a router is told.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// What the clock on the wall says at this moment: what trailers carry, and are compared with.
+    /// Told before the start, and from then on so often that it is noticed when somebody sets it. A
+    /// router without HMAC need not be told.
+    WallClock(WallTime),
     /// Begin. Sent once, first.
     Start(Found),
     /// The node is ready to serve: from now on the router may become Master.
@@ -51,9 +57,9 @@ pub enum Event<'a> {
         /// Its name in the spec; other names change nothing.
         name: &'a str,
         /// What came out.
-        up: bool,
+        verdict: Verdict,
     },
-    /// The node's own proxy serves, or does not.
+    /// The node's own proxy serves, or does not; counts only where the spec tracks it.
     Proxy {
         /// Whether it does.
         well: bool,
@@ -63,10 +69,30 @@ pub enum Event<'a> {
         /// Whether it can.
         up: bool,
     },
+    /// A neighbour said that an address is at this MAC address, which is not ours.
+    Contested {
+        /// One of the virtual addresses.
+        address: IpAddr,
+        /// Where it is said to be.
+        mac: [u8; 6],
+    },
+    /// The sync group of this router has come to another agreement.
+    Group(Accord),
     /// The configuration of this router changed.
     Reload(Box<Spec>),
     /// Give up in good order. Done when [`crate::Router::is_finished`].
     Shutdown,
+}
+
+/// What came out of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is well.
+    Up,
+    /// It is not.
+    Down,
+    /// A number, which the weight multiplies.
+    Value(i16),
 }
 
 impl<'a> Event<'a> {
@@ -107,6 +133,23 @@ pub enum Effect {
     },
     /// The state changed: tell people.
     Transition(Transition),
+    /// The effective priority changed and the state did not: tell those who want to know.
+    PriorityChanged {
+        /// Backup or Master.
+        state: State,
+        /// What it was.
+        from: Priority,
+        /// What it is.
+        to: Priority,
+    },
+    /// This Master finds one of its addresses claimed by somebody else, for the first time in a
+    /// minute: tell people. It is counted, and neighbours are told already.
+    Contested {
+        /// The address.
+        address: IpAddr,
+        /// The MAC address that it is said to be at.
+        mac: [u8; 6],
+    },
     /// A packet was not listened to; it is counted already.
     Discarded {
         /// Why.
@@ -152,6 +195,8 @@ pub enum Cause {
     HandedOver(Peer),
     /// This one gave up and nobody took over in time.
     NobodyTookOver,
+    /// Its sync group gave up.
+    GroupGaveUp,
     /// The process did not run for so long that others must have taken over.
     Overslept,
     /// It cannot take part.
@@ -167,8 +212,10 @@ pub enum Cause {
 pub enum FaultCause {
     /// Its interface is down or missing.
     Link,
-    /// A track without weight failed.
+    /// A track failed that is to be a fault.
     Track,
+    /// Another member of its sync group cannot take part.
+    Group,
 }
 
 /// Another router that was heard.
@@ -205,9 +252,11 @@ impl fmt::Display for Cause {
                 )
             }
             Self::NobodyTookOver => f.write_str("gave up, nobody took over"),
+            Self::GroupGaveUp => f.write_str("its sync group gave up"),
             Self::Overslept => f.write_str("was not running, others may have taken over"),
             Self::Fault(FaultCause::Link) => f.write_str("interface down"),
             Self::Fault(FaultCause::Track) => f.write_str("a tracked check failed"),
+            Self::Fault(FaultCause::Group) => f.write_str("another of its sync group failed"),
             Self::Recovered => f.write_str("recovered"),
             Self::Shutdown => f.write_str("stopped"),
         }

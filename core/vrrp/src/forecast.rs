@@ -11,8 +11,9 @@ use std::net::IpAddr;
 
 pub use lint::{Lint, Unmoved};
 
-use crate::priority::{Tracks, effective};
-use crate::spec::Track;
+use crate::event::Verdict;
+use crate::priority::{Band, Tracks, effective, has_bands};
+use crate::spec::{Failback, Track};
 use crate::units::Priority;
 
 /// Up to so many things that can fail, every combination of them is looked at; beyond, only one
@@ -26,12 +27,14 @@ pub struct Contender {
     pub address: IpAddr,
     /// The priority before tracks change it.
     pub priority: Priority,
-    /// Whether it takes over from a Master of lower priority.
-    pub preempt: bool,
+    /// When it takes over from a Master of its own band that has a lower priority.
+    pub failback: Failback,
     /// Whether the health of its proxy counts.
     pub track_proxy: bool,
-    /// What moves its priority.
+    /// What moves its priority. Of a virtual router in a sync group, what moves that of any member.
     pub tracks: Vec<Track>,
+    /// Whether it is in a sync group.
+    pub is_grouped: bool,
 }
 
 /// What can befall a node.
@@ -65,8 +68,8 @@ pub enum Standing {
     Able {
         /// Its effective priority.
         priority: Priority,
-        /// Whether its proxy serves.
-        proxy_well: bool,
+        /// How well it is.
+        band: Band,
     },
 }
 
@@ -224,29 +227,41 @@ fn standings(contenders: &[Contender], befallen: &[Befallen]) -> Vec<Standing> {
 
 fn standing<'f>(contender: &Contender, failures: impl Iterator<Item = &'f Failure>) -> Standing {
     let mut tracks = all_up(contender);
-    let mut proxy_well = true;
+    let mut proxy = Band::Healthy;
     for failure in failures {
         match failure {
-            Failure::Track(name) => tracks.note(name, false),
-            Failure::Proxy => proxy_well = false,
+            Failure::Track(name) => tracks.note(name, Verdict::Down),
+            Failure::Proxy => proxy = Band::Unhealthy,
             Failure::Down => return Standing::Down,
         }
     }
     if tracks.failed() {
         return Standing::Fault;
     }
+    let band = tracks.band().min(proxy);
     Standing::Able {
-        priority: effective(contender.priority, &tracks, proxy_well),
-        proxy_well,
+        priority: effective(contender.priority, &tracks, band, contender.has_bands()),
+        band,
     }
 }
 
 fn all_up(contender: &Contender) -> Tracks {
     let mut tracks = Tracks::new(&contender.tracks);
     for track in &contender.tracks {
-        tracks.note(&track.name, true);
+        tracks.note(&track.name, Verdict::Up);
     }
     tracks
+}
+
+impl Contender {
+    fn has_bands(&self) -> bool {
+        self.is_grouped || has_bands(self.track_proxy, &self.tracks)
+    }
+
+    /// Whether it takes over from a Master of this priority that is in its own band.
+    fn preempts(&self, own: Priority, other: Priority) -> bool {
+        own > other && (self.failback != Failback::Manual || own == Priority::OWNER)
+    }
 }
 
 /// Who owns the addresses when the nodes have settled, where `owner` owned them before.
@@ -258,28 +273,18 @@ fn next_owner(
     let able = || {
         let both = contenders.iter().zip(standings).enumerate();
         both.filter_map(|(node, (contender, standing))| match *standing {
-            Standing::Able {
-                priority,
-                proxy_well,
-            } => Some((proxy_well, priority, contender.address, node)),
+            Standing::Able { priority, band } => Some((band, priority, contender.address, node)),
             Standing::Down | Standing::Fault => None,
         })
     };
     let owning = able().find(|(.., node)| Some(*node) == owner);
-    let Some((owner_well, owner_priority, _, owner)) = owning else {
+    let Some((band, priority, ..)) = owning else {
         // Whoever is ill leaves it to those who are not; of equals, the higher address stays.
         return able().max().map(|(.., node)| node);
     };
-    let others = able().filter(|(.., node)| *node != owner);
-    let successor = if owner_well {
-        let is_better =
-            |priority, node: usize| priority > owner_priority && contenders[node].preempt;
-        others
-            .filter(|(_, priority, _, node)| is_better(*priority, *node))
-            .max()
-    } else {
-        // It gives up when somebody can serve, preempt or not; else best stays.
-        others.filter(|(well, ..)| *well).max()
-    };
-    Some(successor.map_or(owner, |(.., node)| node))
+    let successor = able().filter(|(other, their, _, node)| {
+        let contender = contenders.get(*node);
+        *other > band || contender.is_some_and(|it| it.preempts(*their, priority))
+    });
+    successor.max().map(|(.., node)| node).or(owner)
 }

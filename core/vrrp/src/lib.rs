@@ -13,6 +13,8 @@ mod checksum;
 pub mod diagnosis;
 mod event;
 pub mod forecast;
+mod group;
+mod hmac;
 mod packet;
 mod priority;
 mod router;
@@ -23,12 +25,17 @@ mod units;
 pub use address_list::AddressList;
 pub use announce::AnnouncePlan;
 pub use checks::{Counters, Discard};
-pub use event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
+pub use event::{
+    Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition, Verdict,
+};
+pub use group::{Accord, Course, Group, Member, Outcome, Part};
+pub use hmac::{AntiReplay, HmacAuth, Key, Mode, Signature, Signed, WallTime};
 pub use packet::{
     Advert, Auth, ChecksumForm, GROUP, GROUP_V6, PROTOCOL_NUMBER, Password, Protocol, Received,
-    Route, TTL, decode, decode_ipv6, encode,
+    Route, TTL, decode, decode_ipv6, encode, encode_signed,
 };
+pub use priority::Band;
 pub use router::Router;
-pub use spec::{Spec, Track, Transport};
+pub use spec::{Failback, OnUnhealthy, Spec, Track, TrackEffect, Transport};
 pub use timer::{handover, master_down, skew};
 pub use units::{Centiseconds, Priority, Seconds, Time, Vrid};

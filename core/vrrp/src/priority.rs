@@ -1,29 +1,47 @@
-//! From the configured priority to the effective one, as keepalived reckons it.
+//! From the configured priority to the effective one: weights as keepalived reckons them, and
+//! bands, which no sum of weights can invert.
 
-use crate::spec::Track;
+use crate::event::Verdict;
+use crate::spec::{Spec, Track, TrackEffect};
 use crate::units::Priority;
 
-/// The last word on a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Nothing was heard yet: it changes nothing, in neither direction.
-    Unknown,
-    Up,
-    Down,
+/// What a number in a file comes to, times its weight, when it is to be a fault, as in keepalived.
+const FATAL_SUM: i32 = -254;
+
+/// How well a node is. Nodes of one band are told apart by their priorities; those of a better band
+/// go before all others.
+///
+/// A worse band has one priority whatever is configured: when all nodes fall into it together, as
+/// they do when what they share fails, they are equal and nothing moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Band {
+    /// It does not serve: it leads only where nobody else does.
+    Unhealthy,
+    /// It serves badly.
+    Degraded,
+    /// It serves.
+    Healthy,
 }
 
-/// The tracks of a router with their last verdicts.
+impl Band {
+    /// The band of a node that says this priority, where nodes have bands.
+    pub fn said_by(priority: Priority) -> Self {
+        match priority {
+            Priority::RELEASE | Priority::UNHEALTHY => Self::Unhealthy,
+            Priority::DEGRADED => Self::Degraded,
+            _ => Self::Healthy,
+        }
+    }
+}
+
+/// The tracks of a router with their last verdicts; none before something was heard, which changes
+/// nothing in either direction.
 #[derive(Debug)]
-pub(crate) struct Tracks(Vec<(Track, Verdict)>);
+pub(crate) struct Tracks(Vec<(Track, Option<Verdict>)>);
 
 impl Tracks {
     pub(crate) fn new(tracks: &[Track]) -> Self {
-        Self(
-            tracks
-                .iter()
-                .map(|track| (track.clone(), Verdict::Unknown))
-                .collect(),
-        )
+        Self(tracks.iter().map(|track| (track.clone(), None)).collect())
     }
 
     /// Takes over another set of tracks and keeps the verdicts of those that stay.
@@ -37,44 +55,76 @@ impl Tracks {
     }
 
     /// Notes a result. Names that no track has are no concern of this router.
-    pub(crate) fn note(&mut self, name: &str, up: bool) {
-        for (track, verdict) in &mut self.0 {
+    pub(crate) fn note(&mut self, name: &str, verdict: Verdict) {
+        for (track, last) in &mut self.0 {
             if track.name == name {
-                *verdict = if up { Verdict::Up } else { Verdict::Down };
+                *last = Some(verdict);
             }
         }
     }
 
-    /// Whether a track is down that has no weight.
+    /// Whether one is down that is to be a fault then.
     pub(crate) fn failed(&self) -> bool {
-        self.0
+        self.0.iter().any(|(track, verdict)| match verdict {
+            Some(Verdict::Down) => track.effect == TrackEffect::Weight(0),
+            Some(Verdict::Value(_)) => weight(track, *verdict) <= FATAL_SUM,
+            Some(Verdict::Up) | None => false,
+        })
+    }
+
+    /// The worst band that one of them leaves the node.
+    pub(crate) fn band(&self) -> Band {
+        let down = self
+            .0
             .iter()
-            .any(|(track, verdict)| track.weight == 0 && *verdict == Verdict::Down)
+            .filter(|(_, last)| *last == Some(Verdict::Down));
+        let left = down.map(|(track, _)| match track.effect {
+            TrackEffect::Weight(_) => Band::Healthy,
+            TrackEffect::Degraded => Band::Degraded,
+            TrackEffect::Unhealthy => Band::Unhealthy,
+        });
+        left.min().unwrap_or(Band::Healthy)
     }
 
     fn sum(&self) -> i32 {
-        let weights = self.0.iter().map(|(track, verdict)| match verdict {
-            Verdict::Up => i32::from(track.weight).max(0),
-            Verdict::Down => i32::from(track.weight).min(0),
-            Verdict::Unknown => 0,
-        });
-        weights.sum()
+        self.0
+            .iter()
+            .map(|(track, last)| weight(track, *last))
+            .sum()
     }
 }
 
-/// The priority with all weights, within 1 to 254; that of an owner is never changed by weights.
+/// What a track adds now.
+fn weight(track: &Track, verdict: Option<Verdict>) -> i32 {
+    let TrackEffect::Weight(weight) = track.effect else {
+        return 0;
+    };
+    match verdict {
+        Some(Verdict::Up) => i32::from(weight).max(0),
+        Some(Verdict::Down) => i32::from(weight).min(0),
+        Some(Verdict::Value(value)) => i32::from(weight) * i32::from(value),
+        None => 0,
+    }
+}
+
+/// The priority of a node in this band, as configured and with all weights.
 ///
-/// A node whose proxy does not serve has the least priority, owner or not: it is worth more than
-/// nobody and less than anybody.
-pub(crate) fn effective(base: Priority, tracks: &Tracks, proxy_well: bool) -> Priority {
-    if !proxy_well {
-        return Priority::LEAST;
+/// The weights change that of an owner (255) never and any other within 1 to 254, or 3 to 254 where
+/// the two below are those of bands. A band goes over everything, owner or not: who does not serve
+/// is worth more than nobody and less than anybody.
+pub(crate) fn effective(base: Priority, tracks: &Tracks, band: Band, has_bands: bool) -> Priority {
+    match band {
+        Band::Unhealthy => return Priority::UNHEALTHY,
+        Band::Degraded => return Priority::DEGRADED,
+        Band::Healthy if base == Priority::OWNER => return Priority::OWNER,
+        Band::Healthy => {}
     }
-    if base == Priority::OWNER {
-        return Priority::OWNER;
-    }
-    let least = i32::from(Priority::LEAST.get());
-    let greatest = i32::from(Priority::GREATEST.get());
+    let least = if has_bands {
+        Priority::LEAST_HEALTHY
+    } else {
+        Priority::LEAST
+    };
+    let [least, greatest] = [least, Priority::GREATEST].map(|bound| i32::from(bound.get()));
     u8::try_from(unbounded(base, tracks).clamp(least, greatest))
         .ok()
         .and_then(Priority::new)
@@ -84,4 +134,17 @@ pub(crate) fn effective(base: Priority, tracks: &Tracks, proxy_well: bool) -> Pr
 /// The priority with all weights as a mere sum.
 pub(crate) fn unbounded(base: Priority, tracks: &Tracks) -> i32 {
     i32::from(base.get()) + tracks.sum()
+}
+
+/// Whether something of it can take a node out of the band of the healthy.
+pub(crate) fn has_bands(track_proxy: bool, tracks: &[Track]) -> bool {
+    let weighs = |track: &Track| matches!(track.effect, TrackEffect::Weight(_));
+    track_proxy || !tracks.iter().all(weighs)
+}
+
+impl Spec {
+    /// Whether priorities 1 and 2 say a band here.
+    pub(crate) fn has_bands(&self) -> bool {
+        self.is_grouped || has_bands(self.track_proxy, &self.tracks)
+    }
 }

@@ -5,16 +5,20 @@
 //! whose node does not serve while somebody else can.
 
 mod backup;
+mod condition;
 mod handover;
 mod master;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::announce::Announcer;
 use crate::checks::{Counters, check};
 use crate::event::{Cause, Effect, Effects, Event, FaultCause, Found, Peer, State, Transition};
+use crate::group::{Accord, Course};
+use crate::hmac::{Authenticator, Signature};
 use crate::packet::{Advert, ChecksumForm, Protocol, Received};
-use crate::priority::{Tracks, effective};
+use crate::priority::Tracks;
 use crate::spec::Spec;
 use crate::timer::master_down;
 use crate::units::{Priority, Time};
@@ -27,10 +31,15 @@ pub struct Router {
     proxy_well: bool,
     link_up: bool,
     may_lead: bool,
+    /// Of the sync group, if it is in one.
+    accord: Accord,
     /// Startup delay: no election before.
     not_before: Time,
     machine: Machine,
     counters: Counters,
+    authenticator: Authenticator,
+    /// When an address of ours was claimed last.
+    claimed_at: Option<Time>,
     /// Over what the checksum of the last advert that was listened to is.
     checksum_heard: Option<ChecksumForm>,
 }
@@ -48,15 +57,15 @@ enum Machine {
 
 #[derive(Debug, Clone, Copy)]
 struct Listening {
-    /// Master_Down_Timer.
-    down_at: Time,
+    /// Master_Down_Timer; `None` when it has run out and the sync group is waited for.
+    down_at: Option<Time>,
     /// Our own, with the interval learned from the Master.
     protocol: Protocol,
     /// The Master heard last.
     master: Option<Peer>,
     /// Why we become Master if the timer runs out now.
     cause: Cause,
-    /// Since when all Masters heard were worse than we are.
+    /// Since when all Masters heard were worse than we are, and we were well enough to take over.
     worse_since: Option<Time>,
 }
 
@@ -66,6 +75,20 @@ struct Owning {
     advert_at: Time,
     renew_at: Option<Time>,
     announcer: Announcer,
+    claim: Option<Claim>,
+}
+
+/// Somebody else said that an address is theirs. A new Master does so a moment before its advert
+/// comes in: whoever is Master still when the answer is due was not succeeded.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    address: IpAddr,
+    mac: [u8; 6],
+    answer_at: Time,
+    /// How often it was said.
+    times: u64,
+    /// Whether it had been quiet before.
+    is_news: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +105,8 @@ enum Then {
     Fault(FaultCause),
     /// Backup if somebody took over, else Master again: best stays.
     Stay,
+    /// Backup: the sync group gave up.
+    Follow,
 }
 
 /// An event as far as the state machine is concerned.
@@ -91,10 +116,22 @@ enum Input {
     MayLead,
     Advert(Heard),
     Timeout,
-    Ill,
+    /// The band got worse.
+    Worse,
+    /// The effective priority was this.
+    Reprioritised {
+        from: Priority,
+    },
     Fault(FaultCause),
     Recovered,
-    Reload { readdressed: bool },
+    Contested {
+        address: IpAddr,
+        mac: [u8; 6],
+    },
+    Group(Course),
+    Reload {
+        readdressed: bool,
+    },
     Shutdown,
 }
 
@@ -109,13 +146,16 @@ impl Router {
     pub fn new(spec: Spec) -> Self {
         Self {
             tracks: Tracks::new(&spec.tracks),
+            authenticator: Authenticator::new(&spec),
             spec,
             proxy_well: true,
             link_up: true,
             may_lead: false,
+            accord: Accord::NONE,
             not_before: Time(Duration::ZERO),
             machine: Machine::Initialize,
             counters: Counters::default(),
+            claimed_at: None,
             checksum_heard: None,
         }
     }
@@ -126,25 +166,22 @@ impl Router {
         if self.has_overslept(now) {
             self.fence(&mut turn);
         }
-        let fault_before = self.fault();
+        self.authenticator.advance(now);
+        let before = self.condition();
         if let Some(input) = self.take_note(event, &mut turn) {
             self.step(input, &mut turn);
         }
-        match (fault_before, self.fault()) {
-            (before, Some(cause)) if before != Some(cause) => {
-                self.step(Input::Fault(cause), &mut turn);
-            }
-            (Some(_), None) => self.step(Input::Recovered, &mut turn),
-            _ => {}
-        }
+        self.follow_up(before, &mut turn);
     }
 
     /// When [`Event::Timeout`] is wanted; `None`: not before another event.
     pub fn poll_timeout(&self) -> Option<Time> {
         match &self.machine {
-            Machine::Backup(backup) => self.may_lead.then(|| self.election_at(backup)),
+            Machine::Backup(backup) if self.may_lead => self.election_at(backup),
+            Machine::Backup(_) => None,
             Machine::Master(master) => [master.renew_at, master.announcer.due_at()]
                 .into_iter()
+                .chain([master.claim.map(|claim| claim.answer_at)])
                 .flatten()
                 .chain([master.advert_at])
                 .min(),
@@ -171,11 +208,6 @@ impl Router {
     /// Whether a shutdown is done and nothing will come any more.
     pub fn is_finished(&self) -> bool {
         matches!(self.machine, Machine::Finished)
-    }
-
-    /// The priority with everything that moves it.
-    pub fn effective_priority(&self) -> Priority {
-        effective(self.spec.priority, &self.tracks, self.proxy_well)
     }
 
     /// The Master that a Backup hears.
@@ -209,9 +241,19 @@ impl Router {
         form.unwrap_or(ChecksumForm::PseudoHeader)
     }
 
+    /// What the trailer of an advert is signed with: asked for once for each
+    /// [`Effect::SendAdvert`], since no two may have the same. `None`: the advert has no trailer.
+    pub fn sign(&mut self) -> Option<Signature> {
+        self.authenticator.sign(self.spec.hmac.as_ref()?)
+    }
+
     /// Notes what an event says about the world; returns what the state machine has to know.
     fn take_note(&mut self, event: Event<'_>, turn: &mut Turn<'_>) -> Option<Input> {
         match event {
+            Event::WallClock(wall) => {
+                self.authenticator.set_clock(wall);
+                None
+            }
             Event::Start(found) => {
                 self.not_before = turn.now + self.spec.startup_delay;
                 Some(Input::Start(found))
@@ -227,22 +269,27 @@ impl Router {
                 None
             }
             Event::Timeout => Some(Input::Timeout),
-            Event::Track { name, up } => {
-                self.tracks.note(name, up);
+            Event::Track { name, verdict } => {
+                self.tracks.note(name, verdict);
                 None
             }
             Event::Proxy { well } => {
-                let fell_ill = self.proxy_well && !well;
                 self.proxy_well = well;
-                fell_ill.then_some(Input::Ill)
+                None
             }
             Event::Link { up } => {
                 self.link_up = up;
                 None
             }
+            Event::Contested { address, mac } => Some(Input::Contested { address, mac }),
+            Event::Group(accord) => {
+                self.accord = accord;
+                Some(Input::Group(accord.course))
+            }
             Event::Reload(spec) => {
                 let readdressed = spec.addresses != self.spec.addresses;
                 self.tracks.replace(&spec.tracks);
+                self.authenticator.reload(&spec);
                 self.spec = *spec;
                 Some(Input::Reload { readdressed })
             }
@@ -251,7 +298,9 @@ impl Router {
     }
 
     fn listen(&mut self, received: &Received<'_>, turn: &mut Turn<'_>) -> Option<Input> {
-        if let Err(reason) = check(&self.spec, received) {
+        let verified = check(&self.spec, received)
+            .and_then(|()| self.authenticator.admit(&self.spec, received));
+        if let Err(reason) = verified {
             self.counters.count_discarded(reason);
             let source = Some(received.route.source);
             turn.push(Effect::Discarded { reason, source });
@@ -293,8 +342,21 @@ impl Router {
             (M::HandingOver(over), I::Timeout) => self.handing_over_wakes(over, turn),
             (M::HandingOver(over), I::Shutdown) => self.change_plan(over, Then::Finish),
 
-            // Beyond the RFCs: a node that does not serve gives up while somebody else may serve.
-            (M::Master(_), I::Ill) => self.hand_over(Then::Stay, turn),
+            // Beyond the RFCs: who gets worse gives up while somebody else may be better.
+            (M::Master(_), I::Worse) => self.master_worsens(turn),
+            (M::Backup(backup), I::Reprioritised { from }) => {
+                self.backup_reprioritised(backup, from, turn);
+            }
+
+            // Beyond the RFCs: neighbours are told again when somebody else claims an address.
+            (M::Master(master), I::Contested { address, mac }) => {
+                self.master_contested(master, address, mac, turn);
+            }
+
+            // Beyond the RFCs: sync groups.
+            (M::Backup(backup), I::Group(Course::Lead)) => self.backup_elected(backup, turn),
+            (M::Master(_), I::Group(Course::Follow)) => self.hand_over(Then::Follow, turn),
+            (M::HandingOver(over), I::Group(Course::Follow)) => self.handing_over_follows(over),
 
             // Beyond the RFCs: what cannot take part says nothing and holds nothing.
             (M::Backup(_), I::Fault(cause)) => self.enter(M::Fault, Cause::Fault(cause), turn),
@@ -313,12 +375,14 @@ impl Router {
 
             // What changes nothing.
             (M::Initialize | M::Finished, _)
-            | (M::Backup(_), I::Ill | I::Recovered)
-            | (M::Master(_), I::MayLead | I::Recovered)
-            | (M::HandingOver(_), I::MayLead | I::Ill)
-            | (M::Fault, I::Advert(_) | I::Timeout | I::MayLead | I::Ill)
+            | (M::Backup(_), I::Worse | I::Recovered | I::Contested { .. })
+            | (M::Master(_), I::MayLead | I::Recovered | I::Reprioritised { .. })
+            | (M::HandingOver(_), I::MayLead | I::Worse | I::Reprioritised { .. })
+            | (M::HandingOver(_), I::Contested { .. })
+            | (M::Fault, I::Advert(_) | I::Timeout | I::MayLead | I::Worse)
+            | (M::Fault, I::Reprioritised { .. } | I::Contested { .. } | I::Group(_))
             | (M::Fault, I::Fault(_) | I::Reload { .. })
-            | (_, I::Start(_)) => {}
+            | (_, I::Group(_) | I::Start(_)) => {}
         }
     }
 
@@ -328,8 +392,7 @@ impl Router {
             (Some(cause), _) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
             (None, Found::Succession) if self.may_lead => self.lead(Cause::Succeeded, turn),
             (None, Found::Leftovers | Found::Succession) => self.resume(turn),
-            (None, Found::Nothing) if self.owner_may_lead(turn) => self.lead(Cause::Owner, turn),
-            (None, Found::Nothing) => self.follow(None, Cause::Started, turn),
+            (None, Found::Nothing) => self.begin(turn),
         }
     }
 
@@ -360,14 +423,6 @@ impl Router {
     fn send(&mut self, priority: Priority, turn: &mut Turn<'_>) {
         self.counters.sent += 1;
         turn.push(Effect::SendAdvert(priority));
-    }
-
-    fn fault(&self) -> Option<FaultCause> {
-        if !self.link_up {
-            Some(FaultCause::Link)
-        } else {
-            self.tracks.failed().then_some(FaultCause::Track)
-        }
     }
 
     fn master_down(&self, protocol: &Protocol) -> Duration {

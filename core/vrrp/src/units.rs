@@ -16,6 +16,11 @@ impl Time {
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// So much before this moment, or the epoch.
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
 }
 
 impl Add<Duration> for Time {
@@ -57,6 +62,12 @@ impl Priority {
     pub const RELEASE: Self = Self(0);
     /// The least priority of a router that takes part.
     pub const LEAST: Self = Self(1);
+    /// That of a node that does not serve, whatever is configured.
+    pub const UNHEALTHY: Self = Self::LEAST;
+    /// That of a node that serves badly, whatever is configured.
+    pub const DEGRADED: Self = Self(2);
+    /// The least one of a node that is well, where nodes can also be something else.
+    pub const LEAST_HEALTHY: Self = Self(3);
     /// The greatest priority of a router that does not own the addresses.
     pub const GREATEST: Self = Self(254);
     /// The priority of the router that owns the addresses.

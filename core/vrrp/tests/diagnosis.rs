@@ -7,8 +7,8 @@ use core_vrrp::diagnosis::{
     Diagnosis, Finding, Firewall, Holder, Link, Mac, Observations, Severity, Sighting, diagnose,
 };
 use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Discard, GROUP, Password, Priority,
-    Protocol, Route, Seconds, Spec, Transport, Vrid, encode,
+    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Discard, Failback, GROUP, OnUnhealthy,
+    Password, Priority, Protocol, Route, Seconds, Spec, Transport, Vrid, encode,
 };
 
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
@@ -46,9 +46,10 @@ fn spec() -> Spec {
     Spec {
         vrid: Vrid::new(101).expect("in range"),
         protocol: v2(1, Some(b"testpass")),
+        hmac: None,
         priority: Priority::new(200).expect("in range"),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
+        failback: Failback::Auto(Duration::ZERO),
+        on_unhealthy: OnUnhealthy::Abdicate,
         checksum: None,
         source: OWN,
         transport: Transport::Unicast {
@@ -57,6 +58,8 @@ fn spec() -> Spec {
         },
         addresses: vec![VIP],
         tracks: Vec::new(),
+        track_proxy: true,
+        is_grouped: false,
         lease: None,
         announce: AnnouncePlan {
             repeat: 5,

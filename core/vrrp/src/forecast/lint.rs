@@ -2,6 +2,7 @@
 
 use super::{Befallen, Case, Contender, Failure, Standing, all_up};
 use crate::priority::unbounded;
+use crate::spec::{Failback, TrackEffect};
 use crate::units::Priority;
 
 /// Something that is probably not meant. Nodes are indices into the contenders.
@@ -87,11 +88,16 @@ pub(super) fn lints(contenders: &[Contender], cases: &[Case]) -> Vec<Lint> {
     if singles.iter().all(|case| case.owners == [Some(owner)]) {
         lints.push(Lint::NeverMoves);
     }
-    let has_fatal = |contender: &Contender| contender.tracks.iter().any(|it| it.weight == 0);
+    let has_fatal = |contender: &Contender| {
+        contender
+            .tracks
+            .iter()
+            .any(|it| it.effect == TrackEffect::Weight(0))
+    };
     if contenders.iter().all(has_fatal) {
         lints.push(Lint::Orphans);
     }
-    if !contenders[owner].preempt {
+    if contenders[owner].failback == Failback::Manual {
         lints.push(Lint::NoReturn { node: owner });
     }
     lints

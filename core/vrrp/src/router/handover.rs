@@ -5,18 +5,14 @@
 
 use super::{HandingOver, Heard, Machine, Router, Then, Turn};
 use crate::event::{Cause, Effect, FaultCause};
-use crate::spec::Transport;
+use crate::spec::{OnUnhealthy, Transport};
 use crate::timer::handover;
 use crate::units::{Priority, Time};
 
 impl Router {
     /// Says that we give up, and goes on serving until somebody else does.
     pub(super) fn hand_over(&mut self, then: Then, turn: &mut Turn<'_>) {
-        self.send(Priority::RELEASE, turn);
-        if matches!(self.spec.transport, Transport::Unicast { .. }) {
-            // A lost one would cost the peer its whole timer.
-            self.send(Priority::RELEASE, turn);
-        }
+        self.release(turn);
         let until = turn.now + handover(&self.spec.protocol);
         let renew_at = self.next_renewal(turn);
         self.machine = Machine::HandingOver(HandingOver {
@@ -24,6 +20,24 @@ impl Router {
             renew_at,
             then,
         });
+    }
+
+    fn release(&mut self, turn: &mut Turn<'_>) {
+        self.send(Priority::RELEASE, turn);
+        if matches!(self.spec.transport, Transport::Unicast { .. }) {
+            // A lost one would cost the peer its whole timer.
+            self.send(Priority::RELEASE, turn);
+        }
+    }
+
+    /// On the transition only, so that two that are ill do not pass the addresses to and fro.
+    /// keepalived does not: its peers take over when they have heard the worse priority for long
+    /// enough.
+    pub(super) fn master_worsens(&mut self, turn: &mut Turn<'_>) {
+        match self.spec.on_unhealthy {
+            OnUnhealthy::Abdicate => self.hand_over(Then::Stay, turn),
+            OnUnhealthy::Deprioritise => {}
+        }
     }
 
     /// A predecessor died as Master and its addresses are still here: its peers are counting.
@@ -34,11 +48,19 @@ impl Router {
         self.tell(from, Cause::Resumed, turn);
     }
 
-    /// Without its interface there is nothing to hand over with; else peers are told first.
+    /// Without its interface there is nothing to hand over with; else peers are told first, or, as
+    /// in keepalived, when the addresses are gone.
     pub(super) fn master_fails(&mut self, cause: FaultCause, turn: &mut Turn<'_>) {
-        match cause {
-            FaultCause::Link => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
-            FaultCause::Track => self.hand_over(Then::Fault(cause), turn),
+        match (cause, self.spec.on_unhealthy) {
+            (FaultCause::Link, _) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
+            (FaultCause::Track | FaultCause::Group, OnUnhealthy::Abdicate) => {
+                self.hand_over(Then::Fault(cause), turn);
+            }
+            (FaultCause::Track | FaultCause::Group, OnUnhealthy::Deprioritise) => {
+                turn.push(Effect::RemoveAddresses);
+                self.release(turn);
+                self.enter(Machine::Fault, Cause::Fault(cause), turn);
+            }
         }
     }
 
@@ -52,17 +74,25 @@ impl Router {
             (FaultCause::Link, Then::Finish) => {
                 self.let_go(Machine::Finished, Cause::Shutdown, turn);
             }
-            (FaultCause::Link, Then::Stay | Then::Fault(_)) => {
+            (FaultCause::Link, Then::Stay | Then::Follow | Then::Fault(_)) => {
                 self.let_go(Machine::Fault, Cause::Fault(cause), turn);
             }
-            (FaultCause::Track, Then::Stay) => self.change_plan(over, Then::Fault(cause)),
-            (FaultCause::Track, Then::Finish | Then::Fault(_)) => {}
+            (FaultCause::Track | FaultCause::Group, Then::Stay | Then::Follow) => {
+                self.change_plan(over, Then::Fault(cause));
+            }
+            (FaultCause::Track | FaultCause::Group, Then::Finish | Then::Fault(_)) => {}
         }
     }
 
     pub(super) fn handing_over_recovers(&mut self, over: HandingOver) {
         if let Then::Fault(_) = over.then {
             self.change_plan(over, Then::Stay);
+        }
+    }
+
+    pub(super) fn handing_over_follows(&mut self, over: HandingOver) {
+        if let Then::Stay = over.then {
+            self.change_plan(over, Then::Follow);
         }
     }
 
@@ -78,7 +108,7 @@ impl Router {
         match over.then {
             Then::Finish => self.let_go(Machine::Finished, Cause::Shutdown, turn),
             Then::Fault(cause) => self.let_go(Machine::Fault, Cause::Fault(cause), turn),
-            Then::Stay => {
+            Then::Stay | Then::Follow => {
                 turn.push(Effect::RemoveAddresses);
                 self.follow(Some(heard), Cause::HandedOver(heard.peer), turn);
             }
@@ -98,6 +128,10 @@ impl Router {
             Then::Stay => {
                 turn.push(Effect::RemoveAddresses);
                 self.follow(None, Cause::NobodyTookOver, turn);
+            }
+            Then::Follow => {
+                turn.push(Effect::RemoveAddresses);
+                self.follow(None, Cause::GroupGaveUp, turn);
             }
         }
     }

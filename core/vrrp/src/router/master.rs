@@ -1,11 +1,17 @@
 //! What a router does as Master, which RFC 9568 §6.4.3 calls Active.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Heard, Machine, Owning, Router, Turn};
+use super::{Claim, Heard, Machine, Owning, Router, Turn};
 use crate::announce::Announcer;
 use crate::event::{Cause, Effect};
 use crate::units::{Priority, Time};
+
+/// How long the advert of a successor may come after its first gratuitous ARP packet.
+const SUCCESSION_PATIENCE: Duration = Duration::from_millis(100);
+/// People are told of claims again when there were none for so long.
+const CLAIMS_QUIET: Duration = Duration::from_secs(60);
 
 impl Router {
     pub(super) fn master_hears(&mut self, mut master: Owning, heard: Heard, turn: &mut Turn<'_>) {
@@ -44,8 +50,44 @@ impl Router {
                 turn.now + interval
             };
         }
+        if let Some(claim) = master.claim.filter(|claim| claim.answer_at <= turn.now) {
+            master.claim = None;
+            self.answer(claim, &mut master, turn);
+        }
         turn.announce(master.announcer.poll(turn.now, &self.spec.announce));
         self.machine = Machine::Master(master);
+    }
+
+    /// Somebody else says that an address is theirs: to be answered, unless an advert says why.
+    pub(super) fn master_contested(
+        &mut self,
+        mut master: Owning,
+        address: IpAddr,
+        mac: [u8; 6],
+        turn: &Turn<'_>,
+    ) {
+        let was_quiet = |last: Time| turn.now.since(last) >= CLAIMS_QUIET;
+        let is_news = self.claimed_at.is_none_or(was_quiet);
+        self.claimed_at = Some(turn.now);
+        let answer_at = master.announcer.answer_at(turn.now + SUCCESSION_PATIENCE);
+        let claim = master.claim.get_or_insert(Claim {
+            address,
+            mac,
+            answer_at,
+            times: 0,
+            is_news,
+        });
+        claim.times += 1;
+        self.machine = Machine::Master(master);
+    }
+
+    fn answer(&mut self, claim: Claim, master: &mut Owning, turn: &mut Turn<'_>) {
+        let Claim { address, mac, .. } = claim;
+        self.counters.contested += claim.times;
+        turn.announce(master.announcer.contested(turn.now, &self.spec.announce));
+        if claim.is_news {
+            turn.push(Effect::Contested { address, mac });
+        }
     }
 
     /// State and address are kept; one additional advert tells what is new.
@@ -84,6 +126,7 @@ impl Router {
             advert_at: turn.now + self.spec.protocol.interval(),
             renew_at: self.next_renewal(turn),
             announcer,
+            claim: None,
         });
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use core_vrrp::forecast::{Befallen, Contender, Failure, forecast};
 use core_vrrp::{
-    AnnouncePlan, Auth, Effect, Effects, Event, Found, GROUP, Protocol, Route, Router, Seconds,
-    Spec, State, Time, Transport, Vrid, encode,
+    AnnouncePlan, Auth, Effect, Effects, Event, Failback, Found, GROUP, OnUnhealthy, Protocol,
+    Route, Router, Seconds, Spec, State, Time, TrackEffect, Transport, Verdict, Vrid, encode,
 };
 use proptest::prelude::*;
 
@@ -25,8 +25,9 @@ struct Link {
 }
 
 impl Link {
-    fn new(contenders: &[Contender]) -> Self {
-        let routers = contenders.iter().map(|it| Some(Router::new(spec(it))));
+    fn new(contenders: &[Contender], on_unhealthy: OnUnhealthy) -> Self {
+        let router = |it| Some(Router::new(spec(it, on_unhealthy)));
+        let routers = contenders.iter().map(router);
         let mut link = Self {
             now: Time(Duration::from_secs(1000)),
             routers: routers.collect(),
@@ -34,8 +35,8 @@ impl Link {
         };
         for (node, contender) in contenders.iter().enumerate() {
             for track in &contender.tracks {
-                let (name, up) = (track.name.as_str(), true);
-                link.tell(node, Event::Track { name, up });
+                let (name, verdict) = (track.name.as_str(), Verdict::Up);
+                link.tell(node, Event::Track { name, verdict });
             }
             link.tell(node, Event::MayLead);
         }
@@ -49,7 +50,10 @@ impl Link {
     fn befall(&mut self, befallen: &Befallen) {
         let node = befallen.node;
         match &befallen.failure {
-            Failure::Track(name) => self.tell(node, Event::Track { name, up: false }),
+            Failure::Track(name) => {
+                let verdict = Verdict::Down;
+                self.tell(node, Event::Track { name, verdict });
+            }
             Failure::Proxy => self.tell(node, Event::Proxy { well: false }),
             Failure::Down => self.routers[node] = None,
         }
@@ -118,7 +122,7 @@ impl Link {
     }
 }
 
-fn spec(contender: &Contender) -> Spec {
+fn spec(contender: &Contender, on_unhealthy: OnUnhealthy) -> Spec {
     Spec {
         vrid: Vrid::new(101).expect("in range"),
         protocol: Protocol::V2 {
@@ -126,13 +130,16 @@ fn spec(contender: &Contender) -> Spec {
             auth: Auth::None,
         },
         priority: contender.priority,
-        preempt: contender.preempt,
-        preempt_delay: Duration::ZERO,
+        failback: contender.failback,
+        on_unhealthy,
         checksum: None,
         source: contender.address,
         transport: Transport::Multicast,
         addresses: vec![IpAddr::from([192, 168, 0, 105])],
         tracks: contender.tracks.clone(),
+        track_proxy: contender.track_proxy,
+        is_grouped: contender.is_grouped,
+        hmac: None,
         lease: None,
         announce: AnnouncePlan {
             repeat: 1,
@@ -149,20 +156,32 @@ fn spec(contender: &Contender) -> Spec {
 /// of 1 is left out: it cannot be told from an ill proxy's, and time decides between them.
 fn contenders() -> impl Strategy<Value = Vec<Contender>> {
     let base = prop_oneof![98u8..=103, 250u8..=255];
-    let weights = prop::collection::vec(prop_oneof![Just(0i16), -4i16..=4], 0..=2);
-    let one = (base, weights, any::<bool>(), any::<bool>());
+    let effect = prop_oneof![
+        Just(TrackEffect::Weight(0)),
+        Just(TrackEffect::Degraded),
+        Just(TrackEffect::Unhealthy),
+        (-4i16..=4).prop_map(TrackEffect::Weight),
+        (-4i16..=4).prop_map(TrackEffect::Weight),
+    ];
+    let effects = prop::collection::vec(effect, 0..=2);
+    let failback = prop_oneof![
+        Just(Failback::Auto(Duration::ZERO)),
+        Just(Failback::After(Duration::from_secs(5))),
+        Just(Failback::Manual),
+    ];
+    let one = (base, effects, failback, any::<bool>());
     prop::collection::vec(one, 1..=3).prop_map(|given| {
         let numbered = given.into_iter().enumerate();
-        let contender = |(index, (base, weights, preempt, track_proxy)): (
+        let contender = |(index, (base, effects, failback, track_proxy)): (
             usize,
-            (u8, Vec<i16>, bool, bool),
+            (u8, Vec<TrackEffect>, Failback, bool),
         )| {
             let names = ["chk", "other"];
-            let tracks = names.iter().zip(weights);
+            let tracks = names.iter().zip(effects);
             Contender {
-                preempt,
+                failback,
                 track_proxy,
-                tracks: tracks.map(|(name, weight)| track(name, weight)).collect(),
+                tracks: tracks.map(|(name, effect)| track(name, effect)).collect(),
                 ..crate::node(index, base, &[])
             }
         };
@@ -175,10 +194,18 @@ proptest! {
 
     #[test]
     fn the_machines_do_what_is_forecast(
-        contenders in contenders(),
+        mut contenders in contenders(),
+        abdicates in any::<bool>(),
         choice in any::<prop::sample::Index>(),
         turn in any::<prop::sample::Index>(),
     ) {
+        let on_unhealthy = if abdicates {
+            OnUnhealthy::Abdicate
+        } else {
+            // Who knows nothing of bands takes 1 and 2 for priorities like any other.
+            contenders.iter_mut().for_each(|it| it.track_proxy = true);
+            OnUnhealthy::Deprioritise
+        };
         let cases = forecast(&contenders).cases;
         let case = choice.get(&cases);
         let mut order = case.failures.clone();
@@ -186,7 +213,7 @@ proptest! {
             let by = turn.index(order.len());
             order.rotate_left(by);
         }
-        let mut link = Link::new(&contenders);
+        let mut link = Link::new(&contenders, on_unhealthy);
         for befallen in &order {
             link.befall(befallen);
         }

@@ -4,9 +4,10 @@
 mod machine;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use core_vrrp::forecast::{Befallen, Contender, Failure, Forecast, Lint, Unmoved, forecast};
-use core_vrrp::{Priority, Track};
+use core_vrrp::{Failback, Priority, Track, TrackEffect};
 
 /// Nodes are called a, b, c in the order given; a later one has a higher address.
 fn node(index: usize, priority: u8, tracks: &[(&str, i16)]) -> Contender {
@@ -14,19 +15,20 @@ fn node(index: usize, priority: u8, tracks: &[(&str, i16)]) -> Contender {
     Contender {
         address: IpAddr::from([192, 168, 0, octet]),
         priority: Priority::new(priority).expect("in range"),
-        preempt: true,
+        failback: Failback::Auto(Duration::ZERO),
+        is_grouped: false,
         track_proxy: false,
         tracks: tracks
             .iter()
-            .map(|(name, weight)| track(name, *weight))
+            .map(|(name, weight)| track(name, TrackEffect::Weight(*weight)))
             .collect(),
     }
 }
 
-fn track(name: &str, weight: i16) -> Track {
+fn track(name: &str, effect: TrackEffect) -> Track {
     Track {
         name: name.into(),
-        weight,
+        effect,
     }
 }
 
@@ -153,7 +155,7 @@ fn of_three_nodes_one_and_two_failures_are_shown() {
 #[test]
 fn without_preemption_the_address_stays_where_it_is() {
     let mut pair = nodes(&[(200, &[("chk", -50)]), (190, &[])]);
-    pair[1].preempt = false;
+    pair[1].failback = Failback::Manual;
     let seen = forecast(&pair);
     let expected = [
         ": a",
@@ -241,7 +243,7 @@ fn what_is_probably_not_meant_is_said() {
 fn what_does_not_preempt_is_said() {
     let mut pair = nodes(&[(200, &[("chk", -50)]), (190, &[])]);
     for node in &mut pair {
-        node.preempt = false;
+        node.failback = Failback::Manual;
     }
     let expected = [
         Lint::Unmoved {

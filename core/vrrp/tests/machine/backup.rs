@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use core_vrrp::{Spec, Time};
+use core_vrrp::{Failback, Spec, Time};
 
 use crate::play::On::*;
 use crate::play::*;
@@ -10,11 +10,11 @@ use crate::play::*;
 #[test]
 fn backup() {
     let patient = Spec {
-        preempt: false,
+        failback: Failback::Manual,
         ..usual()
     };
     let hesitant = Spec {
-        preempt_delay: Duration::from_secs(5),
+        failback: Failback::Auto(Duration::from_secs(5)),
         ..usual()
     };
     let cases: Vec<(&str, Spec, Vec<Step>)> = vec![

@@ -49,7 +49,7 @@ fn handing_over() {
             "the proxy falls ill: abdicate, and follow who takes over",
             usual(),
             master_then(vec![
-                (4_000_000, Proxy(false), "say 0, say 0"),
+                (4_000_000, Proxy(false), "say 0, say 0, 200 to 1"),
                 (
                     4_215_000,
                     Hear(199),
@@ -61,20 +61,20 @@ fn handing_over() {
             "nobody takes over: best stays, with the least priority, and does not abdicate again",
             usual(),
             master_then(vec![
-                (4_000_000, Proxy(false), "say 0, say 0"),
+                (4_000_000, Proxy(false), "say 0, say 0, 200 to 1"),
                 (5_250_000, Wake, "add, announce 1, say 1"),
                 (5_300_000, Proxy(false), ""),
                 (6_250_000, Wake, "say 1"),
-                (6_300_000, Proxy(true), ""),
+                (6_300_000, Proxy(true), "1 to 200"),
                 (7_250_000, Wake, "say 200"),
-                (7_300_000, Proxy(false), "say 0, say 0"),
+                (7_300_000, Proxy(false), "say 0, say 0, 200 to 1"),
             ]),
         ),
         (
             "an ill Master yields to anybody",
             usual(),
             master_then(vec![
-                (4_000_000, Proxy(false), "say 0, say 0"),
+                (4_000_000, Proxy(false), "say 0, say 0, 200 to 1"),
                 (5_250_000, Wake, "add, announce 1, say 1"),
                 (
                     6_000_000,
@@ -93,7 +93,7 @@ fn handing_over() {
                 (3_000_000, Hear(50), ""),
                 (6_500_000, Hear(0), ""),
                 (
-                    10_496_093,
+                    11_496_093,
                     Wake,
                     "add, announce 1, say 1, Master: the master gave up",
                 ),
@@ -103,7 +103,7 @@ fn handing_over() {
             "a hand-over that was overslept ends without the address",
             usual(),
             master_then(vec![
-                (4_000_000, Proxy(false), "say 0, say 0"),
+                (4_000_000, Proxy(false), "say 0, say 0, 200 to 1"),
                 (
                     7_250_000,
                     Wake,
@@ -115,7 +115,7 @@ fn handing_over() {
             "a stop during an abdication stops at its end",
             usual(),
             master_then(vec![
-                (4_000_000, Proxy(false), "say 0, say 0"),
+                (4_000_000, Proxy(false), "say 0, say 0, 200 to 1"),
                 (4_100_000, Shutdown, ""),
                 (5_250_000, Wake, "remove, Initialize: stopped"),
             ]),

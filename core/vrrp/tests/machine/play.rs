@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event, Found,
-    Priority, Protocol, Received, Route, Router, Seconds, Spec, TTL, Time, Track, Transport, Vrid,
+    Accord, Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Effect, Effects, Event,
+    Failback, Found, OnUnhealthy, Priority, Protocol, Received, Route, Router, Seconds, Spec, TTL,
+    Time, Track, TrackEffect, Transport, Verdict, Vrid,
 };
 
 pub(crate) const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
@@ -28,6 +29,14 @@ pub(crate) enum On {
     Proxy(bool),
     Link(bool),
     Script(bool),
+    /// What is tracked is a number.
+    Number(i16),
+    /// Somebody else says that the address is at the MAC address with this last octet.
+    Claimed(u8),
+    /// What the sync group has agreed on.
+    Group(Accord),
+    /// A reload with this priority.
+    Become(u8),
     Readdress,
     Lengthen,
     Shutdown,
@@ -57,9 +66,10 @@ pub(crate) fn usual() -> Spec {
     Spec {
         vrid: Vrid::new(101).expect("in range"),
         protocol: v2(1),
+        hmac: None,
         priority: priority(200),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
+        failback: Failback::Auto(Duration::ZERO),
+        on_unhealthy: OnUnhealthy::Abdicate,
         checksum: None,
         source: OWN,
         transport: Transport::Unicast {
@@ -68,6 +78,8 @@ pub(crate) fn usual() -> Spec {
         },
         addresses: vec![VIP],
         tracks: Vec::new(),
+        track_proxy: true,
+        is_grouped: false,
         lease: None,
         announce: AnnouncePlan {
             repeat: 1,
@@ -80,11 +92,24 @@ pub(crate) fn usual() -> Spec {
     }
 }
 
+/// Tracks nothing but a script with this weight.
 pub(crate) fn with_script(weight: i16) -> Spec {
     Spec {
         tracks: vec![Track {
             name: "script".into(),
-            weight,
+            effect: TrackEffect::Weight(weight),
+        }],
+        track_proxy: false,
+        ..usual()
+    }
+}
+
+/// Tracks a script that does this to its node.
+pub(crate) fn banded(effect: TrackEffect) -> Spec {
+    Spec {
+        tracks: vec![Track {
+            name: "script".into(),
+            effect,
         }],
         ..usual()
     }
@@ -114,6 +139,7 @@ pub(crate) fn received(
             priority: priority(number),
             addresses: spec.addresses.as_slice().into(),
         },
+        signed: None,
     }
 }
 
@@ -131,7 +157,23 @@ fn tell(router: &mut Router, now: Time, on: &On, effects: &mut Effects) {
         Wake => Event::Timeout,
         Proxy(well) => Event::Proxy { well },
         Link(up) => Event::Link { up },
-        Script(up) => Event::Track { name: "script", up },
+        Script(up) => Event::Track {
+            name: "script",
+            verdict: if up { Verdict::Up } else { Verdict::Down },
+        },
+        Number(value) => Event::Track {
+            name: "script",
+            verdict: Verdict::Value(value),
+        },
+        Claimed(octet) => Event::Contested {
+            address: VIP,
+            mac: [2, 0, 0, 0, 0, octet],
+        },
+        Group(accord) => Event::Group(accord),
+        Become(number) => Event::Reload(Box::new(Spec {
+            priority: priority(number),
+            ..spec.clone()
+        })),
         Readdress => {
             let addresses = vec![VIP, IpAddr::from([192, 168, 0, 106])];
             Event::Reload(Box::new(Spec {
@@ -155,6 +197,8 @@ fn word(effect: Effect) -> String {
         Effect::RenewLease => "renew".into(),
         Effect::SendAdvert(priority) => format!("say {priority}"),
         Effect::Announce { times } => format!("announce {times}"),
+        Effect::PriorityChanged { from, to, .. } => format!("{from} to {to}"),
+        Effect::Contested { mac, .. } => format!("contested by {}", mac[5]),
         Effect::Transition(change) => format!("{:?}: {}", change.to, change.cause),
         Effect::Discarded { reason, .. } => format!("discard {}", reason.name()),
     }

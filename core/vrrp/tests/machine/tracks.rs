@@ -1,4 +1,4 @@
-//! What moves the priority.
+//! What moves the priority: weights, as keepalived reckons them.
 
 use core_vrrp::{Priority, Spec};
 
@@ -12,9 +12,9 @@ fn tracks() {
             "a weight above zero is added on success, and no advert is sent for it",
             with_script(2),
             master_then(vec![
-                (3_300_000, Script(true), ""),
+                (3_300_000, Script(true), "200 to 202"),
                 (4_218_750, Wake, "say 202"),
-                (4_300_000, Script(false), ""),
+                (4_300_000, Script(false), "202 to 200"),
                 (5_218_750, Wake, "say 200"),
             ]),
         ),
@@ -24,7 +24,7 @@ fn tracks() {
             master_then(vec![
                 (3_300_000, Script(true), ""),
                 (4_218_750, Wake, "say 200"),
-                (4_300_000, Script(false), ""),
+                (4_300_000, Script(false), "200 to 150"),
                 (5_218_750, Wake, "say 150"),
             ]),
         ),
@@ -32,7 +32,7 @@ fn tracks() {
             "the sum stays below that of an owner",
             with_script(100),
             master_then(vec![
-                (3_300_000, Script(true), ""),
+                (3_300_000, Script(true), "200 to 254"),
                 (4_218_750, Wake, "say 254"),
             ]),
         ),
@@ -40,8 +40,32 @@ fn tracks() {
             "and above that of a release",
             with_script(-253),
             master_then(vec![
-                (3_300_000, Script(false), ""),
+                (3_300_000, Script(false), "200 to 1"),
                 (4_218_750, Wake, "say 1"),
+            ]),
+        ),
+        (
+            "a number is multiplied by the weight and added",
+            with_script(2),
+            master_then(vec![
+                (3_300_000, Number(10), "200 to 220"),
+                (4_218_750, Wake, "say 220"),
+                (4_300_000, Number(-30), "220 to 140"),
+                (5_218_750, Wake, "say 140"),
+            ]),
+        ),
+        (
+            "a product of -254 and below is a fault, as in keepalived",
+            with_script(2),
+            master_then(vec![
+                (3_300_000, Number(-126), "200 to 1"),
+                (3_400_000, Number(-127), "say 0, say 0"),
+                (
+                    3_600_000,
+                    Hear(199),
+                    "remove, Fault: a tracked check failed",
+                ),
+                (4_000_000, Number(0), "Backup: recovered"),
             ]),
         ),
         (
