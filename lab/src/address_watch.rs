@@ -98,6 +98,21 @@ impl AddressWatch {
         longest
     }
 
+    /// Since when two hosts own the address, or the last time that they did; `None` when they never
+    /// have.
+    pub fn overlap_begun(&self) -> Option<Moment> {
+        self.catch_up();
+        let now = Moment::now();
+        let pairs = self.hosts.iter().enumerate().flat_map(|(index, one)| {
+            let others = self.hosts.iter().skip(index + 1);
+            others.map(move |other| (one.spans(), other.spans()))
+        });
+        pairs
+            .flat_map(|(one, other)| common(&one, &other, now))
+            .map(|(from, _)| from)
+            .max()
+    }
+
     /// For how long, at the longest, nobody owned the address between `from` and the present.
     pub fn longest_absence(&self, from: Moment) -> Duration {
         self.catch_up();
@@ -219,14 +234,27 @@ fn longest_common(
     other: &[(Moment, Option<Moment>)],
     now: Moment,
 ) -> Duration {
+    common(one, other, now)
+        .into_iter()
+        .map(|(from, to)| to.since(from))
+        .max()
+        .unwrap_or(Duration::ZERO)
+}
+
+/// When both owned it.
+fn common(
+    one: &[(Moment, Option<Moment>)],
+    other: &[(Moment, Option<Moment>)],
+    now: Moment,
+) -> Vec<(Moment, Moment)> {
     let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (a, b)));
     pairs
         .map(|((a_from, a_to), (b_from, b_to))| {
-            let end = a_to.unwrap_or(now).min(b_to.unwrap_or(now));
-            end.since(*a_from.max(b_from))
+            let to = a_to.unwrap_or(now).min(b_to.unwrap_or(now));
+            (*a_from.max(b_from), to)
         })
-        .max()
-        .unwrap_or(Duration::ZERO)
+        .filter(|(from, to)| from < to)
+        .collect()
 }
 
 /// `spans` in the order of their beginnings.

@@ -37,6 +37,8 @@ pub struct Advert {
     pub at: Moment,
     /// The sender's address.
     pub source: String,
+    /// The virtual router.
+    pub vrid: u8,
     /// The receiver's address, or the group.
     pub destination: String,
     /// The priority said.
@@ -46,20 +48,31 @@ pub struct Advert {
 impl Capture {
     /// Begins to record VRRP and ARP of the whole network.
     pub fn start(lan: &Lan) -> Self {
+        // What has passed is in the file at once.
+        Self::of(
+            lan,
+            &lan.bridge_namespace(),
+            &["-i", "br0", "-U", "--immediate-mode"],
+        )
+    }
+
+    /// Begins to record the VRRP and ARP that one host sees, with as little work as can be: what has
+    /// passed is in the file at the end.
+    pub fn at(lan: &Lan, host: &str) -> Self {
+        Self::of(
+            lan,
+            lan.host(host).namespace(),
+            &["-i", "em1", "-B", "16384"],
+        )
+    }
+
+    fn of(lan: &Lan, namespace: &str, options: &[&str]) -> Self {
         let file = lan.files().join("wire.pcap");
         let mut command = Command::new("ip");
         command
-            .args(["netns", "exec", &lan.bridge_namespace()])
-            .args([
-                "tcpdump",
-                "-i",
-                "br0",
-                "-U",
-                "--immediate-mode",
-                "-Z",
-                "root",
-                "-w",
-            ])
+            .args(["netns", "exec", namespace, "tcpdump", "-Z", "root"])
+            .args(options)
+            .arg("-w")
             .arg(&file)
             .args(["ip", "proto", "112", "or", "arp"]);
         let tcpdump = Running::start(command, &lan.files().join("tcpdump.log"));
@@ -95,7 +108,13 @@ impl Recording {
     pub fn adverts(&self) -> Vec<Advert> {
         self.fields(
             "vrrp",
-            &["frame.time_epoch", "ip.src", "ip.dst", "vrrp.prio"],
+            &[
+                "frame.time_epoch",
+                "ip.src",
+                "ip.dst",
+                "vrrp.virt_rtr_id",
+                "vrrp.prio",
+            ],
         )
         .iter()
         .map(|fields| advert(fields).unwrap_or_else(|| panic!("no advert: {fields:?}")))
@@ -169,13 +188,14 @@ impl Recording {
 }
 
 fn advert(fields: &[String]) -> Option<Advert> {
-    let [time, source, destination, priority] = fields else {
+    let [time, source, destination, vrid, priority] = fields else {
         return None;
     };
     Some(Advert {
         at: Moment::from_epoch(time)?,
         source: source.clone(),
         destination: destination.clone(),
+        vrid: vrid.parse().ok()?,
         priority: priority.parse().ok()?,
     })
 }
@@ -227,11 +247,14 @@ mod tests {
     #[test]
     fn adverts_are_read_from_fields() {
         let fields = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let read = advert(&fields("1450110430.123456789 192.168.0.101 224.0.0.18 202")).unwrap();
-        assert_eq!(read.priority, 202);
+        let read = advert(&fields(
+            "1450110430.123456789 192.168.0.101 224.0.0.18 101 202",
+        ))
+        .unwrap();
+        assert_eq!((read.vrid, read.priority), (101, 202));
         assert_eq!(read.source, "192.168.0.101");
         assert_eq!(
-            advert(&fields("1450110430.123456789 192.168.0.101 224.0.0.18")),
+            advert(&fields("1450110430.123456789 192.168.0.101 224.0.0.18 101")),
             None
         );
     }

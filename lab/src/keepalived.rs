@@ -1,7 +1,7 @@
 //! The real keepalived with the article's configuration.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,17 +17,86 @@ pub enum Transport {
     Multicast,
 }
 
-/// What differs between two nodes of a pair.
-#[derive(Clone, Copy, Debug)]
+/// Version, pace and authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Version 2 each second with a password, as in the article.
+    V2,
+    /// Version 3 at this interval, in whole hundredths of a second.
+    V3(Duration),
+}
+
+/// What lowers the priority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The article's weights, for a file that [`Keepalived::set_well`] makes and removes.
+    File,
+    /// The article's own: `killall -0` with this name each second, its weight added while that succeeds.
+    Killall(String),
+    /// The fastest that can be made of 2.2.7, whose scripts run each second at the most: a loop beside it
+    /// looks every 20 ms whether the process of this pid file lives, and writes a file that keepalived
+    /// watches; without the process the router is in Fault.
+    PidFile(PathBuf),
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// Its VRID.
+    pub vrid: u8,
+    /// Its address.
+    pub address: String,
+}
+
+impl Instance {
+    /// The article's.
+    pub fn article() -> Self {
+        Self {
+            name: ROUTER.to_owned(),
+            vrid: 101,
+            address: VIP.to_owned(),
+        }
+    }
+}
+
+/// What differs between two nodes of a pair, and between pairs.
+#[derive(Clone, Debug)]
 pub struct KeepalivedSetup {
     /// Where it runs.
     pub host: &'static str,
     /// The other node.
     pub peer: &'static str,
-    /// The priority before the check script adds its 2.
+    /// The priority before the check adds to it.
     pub priority: u8,
     /// How adverts travel.
     pub transport: Transport,
+    /// Version, pace and authentication.
+    pub protocol: Protocol,
+    /// What lowers the priority.
+    pub check: Check,
+    /// The virtual routers.
+    pub instances: Vec<Instance>,
+}
+
+impl KeepalivedSetup {
+    /// A node of the article's pair: `proxy101` with priority 200, `proxy102` with 199.
+    pub fn article(host: &'static str, transport: Transport) -> Self {
+        let (peer, priority) = match host {
+            "proxy101" => ("proxy102", 200),
+            _ => ("proxy101", 199),
+        };
+        Self {
+            host,
+            peer,
+            priority,
+            transport,
+            protocol: Protocol::V2,
+            check: Check::File,
+            instances: vec![Instance::article()],
+        }
+    }
 }
 
 /// A keepalived, started and ended at will.
@@ -35,21 +104,27 @@ pub struct KeepalivedSetup {
 pub struct Keepalived {
     host: Host,
     running: Option<Running>,
+    /// What [`Check::PidFile`] needs.
+    watcher: Option<Running>,
 }
 
 impl Keepalived {
     /// Writes the configuration and starts it.
-    pub fn start(lan: &Lan, setup: KeepalivedSetup) -> Self {
+    pub fn start(lan: &Lan, setup: &KeepalivedSetup) -> Self {
         let host = lan.host(setup.host).clone();
         let mut keepalived = Self {
             host,
             running: None,
+            watcher: None,
         };
         let configuration = keepalived.configuration(setup, lan.host(setup.peer));
         fs::write(keepalived.file("keepalived.conf"), configuration)
             .expect("a file can be written");
         keepalived.write_notify_script();
         keepalived.set_well(true);
+        if let Check::PidFile(pid_file) = &setup.check {
+            keepalived.watch_process(pid_file);
+        }
         keepalived.start_again();
         keepalived
     }
@@ -58,7 +133,7 @@ impl Keepalived {
     pub fn start_again(&mut self) {
         let mut command = Command::new("keepalived");
         command
-            .args(["--dont-fork", "--log-console", "--log-detail", "--vrrp"])
+            .args(["--dont-fork", "--log-console", "--vrrp"])
             .arg("--use-file")
             .arg(self.file("keepalived.conf"))
             .arg("--pid")
@@ -71,6 +146,34 @@ impl Keepalived {
             children_of(running.pid()).first().copied()
         });
         self.running = Some(running);
+    }
+
+    /// Starts the loop of [`Check::PidFile`].
+    fn watch_process(&mut self, pid_file: &Path) {
+        /// What makes a router Fault.
+        const FAULT: i16 = -254;
+        let verdict = self.file("verdict");
+        fs::write(&verdict, "0\n").expect("a file can be written");
+        let script = self.file("watch-process");
+        crate::tool::write_script(
+            &script,
+            &format!(
+                "verdict=0
+while sleep 0.02; do
+    if kill -0 \"$(cat {pid_file})\"; then now=0; else now={FAULT}; fi
+    [ $now = $verdict ] || echo $now >{verdict}
+    verdict=$now
+done
+",
+                pid_file = pid_file.display(),
+                verdict = verdict.display(),
+            ),
+        );
+        let log = self.file("watch-process.log");
+        self.watcher = Some(
+            self.host
+                .inside(|| Running::start(Command::new(script), &log)),
+        );
     }
 
     /// What the check script finds from now on.
@@ -90,13 +193,32 @@ impl Keepalived {
         }
     }
 
+    /// Its VRRP process, which does all the work; the parent only starts it again.
+    pub fn vrrp_pids(&self) -> Vec<u32> {
+        self.running
+            .as_ref()
+            .map_or_else(Vec::new, |running| children_of(running.pid()))
+    }
+
+    /// The VRRP process and its parent.
+    pub fn all_pids(&self) -> Vec<u32> {
+        let mut pids = self.vrrp_pids();
+        pids.extend(self.running.as_ref().map(Running::pid));
+        pids
+    }
+
+    /// Tells the parent something.
+    pub fn signal(&self, what: Signal) {
+        if let Some(running) = &self.running {
+            running.signal(what);
+        }
+    }
+
     /// Kills all of it at once.
     pub fn kill(&mut self) {
-        if let Some(running) = self.running.take() {
-            let mut pids = children_of(running.pid());
-            pids.push(running.pid());
-            signal(Signal::Kill, &pids);
-        }
+        let pids = self.all_pids();
+        signal(Signal::Kill, &pids);
+        self.running = None;
     }
 
     /// The lines of its notify script: `INSTANCE YN_API_GATEWAY MASTER 202`.
@@ -117,8 +239,60 @@ impl Keepalived {
         );
     }
 
-    /// The article's file. Its check asks whether a process exists; here, whether a file does.
-    fn configuration(&self, setup: KeepalivedSetup, peer: &Host) -> String {
+    fn configuration(&self, setup: &KeepalivedSetup, peer: &Host) -> String {
+        let version = match setup.protocol {
+            Protocol::V2 => 2,
+            Protocol::V3(_) => 3,
+        };
+        let (check, track) = self.check(&setup.check);
+        let instances = setup
+            .instances
+            .iter()
+            .map(|instance| self.instance(setup, peer, instance, track));
+        format!(
+            "global_defs {{
+    router_id {name}
+    script_user root
+    vrrp_version {version}
+}}
+{check}
+{instances}",
+            name = self.host.name(),
+            instances = instances.collect::<String>(),
+        )
+    }
+
+    /// The definition of the check, and how an instance refers to it.
+    fn check(&self, check: &Check) -> (String, &'static str) {
+        let script = match check {
+            Check::File => format!("/usr/bin/test -e {}", self.file("well").display()),
+            Check::Killall(name) => format!("/usr/bin/killall -0 {name}"),
+            Check::PidFile(_) => {
+                let file = self.file("verdict").display().to_string();
+                let definition =
+                    format!("vrrp_track_file proxy {{\n    file {file}\n    weight 1\n}}");
+                return (definition, "track_file {\n        proxy\n    }");
+            }
+        };
+        let definition = format!(
+            "vrrp_script chk_nginx {{
+    script \"{script}\"
+    interval 1
+    weight 2
+    fall 2
+    rise 1
+}}"
+        );
+        (definition, "track_script {\n        chk_nginx\n    }")
+    }
+
+    fn instance(
+        &self,
+        setup: &KeepalivedSetup,
+        peer: &Host,
+        instance: &Instance,
+        track: &str,
+    ) -> String {
         let own = self.host.address();
         let transport = match setup.transport {
             Transport::Unicast => format!(
@@ -127,40 +301,35 @@ impl Keepalived {
             ),
             Transport::Multicast => format!("mcast_src_ip {own}"),
         };
-        format!(
-            "global_defs {{
-    router_id {name}
-    script_user root
-}}
-vrrp_script chk_nginx {{
-    script \"/usr/bin/test -e {well}\"
-    interval 1
-    weight 2
-    fall 2
-    rise 1
-}}
-vrrp_instance {ROUTER} {{
-    state BACKUP
-    interface em1
-    virtual_router_id 101
-    priority {priority}
-    advert_int 1
-    {transport}
-    authentication {{
+        let pace = match setup.protocol {
+            Protocol::V2 => "advert_int 1
+    authentication {
         auth_type PASS
         auth_pass testpass
-    }}
+    }"
+            .to_owned(),
+            Protocol::V3(interval) => format!("advert_int {}", interval.as_secs_f64()),
+        };
+        let Instance {
+            name,
+            vrid,
+            address,
+        } = instance;
+        format!(
+            "vrrp_instance {name} {{
+    state BACKUP
+    interface em1
+    virtual_router_id {vrid}
+    priority {priority}
+    {pace}
+    {transport}
     virtual_ipaddress {{
-        {VIP}
+        {address}
     }}
-    track_script {{
-        chk_nginx
-    }}
+    {track}
     notify {notify}
 }}
 ",
-            name = self.host.name(),
-            well = self.file("well").display(),
             priority = setup.priority,
             notify = self.file("keepalived-notify").display(),
         )

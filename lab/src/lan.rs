@@ -2,7 +2,7 @@
 //! own. Every [`Lan`] has the article's addresses, so that tests run side by side unchanged.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -139,14 +139,21 @@ impl Lan {
 
     /// Loses every frame between the two hosts while both links stay up: a split network.
     pub fn part(&self, one: &str, other: &str) {
-        let (one, other) = (self.host(one).name, self.host(other).name);
+        self.split([&[one], &[other]]);
+    }
+
+    /// Loses every frame between hosts of different halves while all links stay up, as between two
+    /// switches whose cable is out. Hosts that are in neither reach both.
+    pub fn split(&self, halves: [&[&str]; 2]) {
+        let [one, other] = halves.map(|half| half.join(", "));
         self.nft(&format!(
             "table bridge parted {{ chain forward {{ type filter hook forward priority 0; \
-             iifname {one} oifname {other} drop; iifname {other} oifname {one} drop; }}; }}"
+             iifname {{ {one} }} oifname {{ {other} }} drop; \
+             iifname {{ {other} }} oifname {{ {one} }} drop; }}; }}"
         ));
     }
 
-    /// Ends what [`Lan::part`] began.
+    /// Ends what [`Lan::part`] or [`Lan::split`] began.
     pub fn heal(&self) {
         self.nft("delete table bridge parted");
     }
@@ -277,6 +284,49 @@ fn ip_batch(namespace: &str, lines: &str) {
     );
 }
 
+/// Lets SIGINT, SIGTERM and SIGHUP take every network of this process with them, and everything that runs
+/// there. For programs that are not tests: nothing of theirs is dropped when such a signal ends them.
+///
+/// # Errors
+/// Those of starting a thread and of waiting for signals.
+pub fn clean_up_on_interrupt() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let entered = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    drop(entered);
+    thread::Builder::new().spawn(move || {
+        let number = runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = hang_up.recv() => SignalKind::hangup(),
+            }
+        });
+        remove_networks_of(std::process::id());
+        // As a shell tells of a signal.
+        std::process::exit(128 + number.as_raw_value());
+    })?;
+    Ok(())
+}
+
+/// Removes what [`Lan::new`] made in the process `maker`.
+fn remove_networks_of(maker: u32) {
+    let is_own = |name: &String| maker_of(name).is_some_and(|(pid, _)| pid == maker);
+    for name in names_in(Path::new(NAMESPACES)).into_iter().filter(is_own) {
+        remove_namespace(&name);
+    }
+    let temporary = std::env::temp_dir();
+    for name in names_in(&temporary).into_iter().filter(is_own) {
+        // What cannot be removed is left to the next sweep.
+        let _ = fs::remove_dir_all(temporary.join(name));
+    }
+}
+
 /// Ends whatever runs in the namespace, then removes it. On the way out of a test nothing may
 /// panic: what cannot be removed now is left to the next sweep.
 fn remove_namespace(namespace: &str) {
@@ -305,16 +355,20 @@ fn sweep_leftovers() {
 
 /// The names in `directory` that [`Lan::new`] gave in a process that is no more.
 fn left_in(directory: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     let is_left = |name: &String| {
         maker_of(name).is_some_and(|(pid, _)| !Path::new(&format!("/proc/{pid}")).exists())
     };
-    names.filter(is_left).collect()
+    names_in(directory).into_iter().filter(is_left).collect()
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 /// The process id in a name that [`Lan::new`] gives, and what follows the number.

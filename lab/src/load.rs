@@ -27,10 +27,15 @@ pub enum Connections {
 }
 
 impl Connections {
-    /// Threads enough that the rate is kept while requests wait for their timeout.
-    const fn threads(self) -> usize {
+    /// Threads enough that the rate is kept while every request waits for its timeout; with kept
+    /// connections, as many as a client has.
+    fn threads(self, rate: u32) -> usize {
+        const SPARE: u128 = 16;
         match self {
-            Self::New => 256,
+            Self::New => {
+                let waiting = u128::from(rate) * TIMEOUT.as_millis() / 1000;
+                usize::try_from(waiting + SPARE).unwrap_or(usize::MAX)
+            }
             Self::Kept => 32,
         }
     }
@@ -100,7 +105,7 @@ impl Load {
             ended: AtomicBool::new(false),
             samples: Mutex::default(),
         });
-        let threads = (0..connections.threads())
+        let threads = (0..connections.threads(rate))
             .map(|_| {
                 let (host, shared) = (host.clone(), Arc::clone(&shared));
                 thread::Builder::new()
@@ -119,6 +124,13 @@ impl Load {
     pub fn answered(&self) -> usize {
         let samples = self.shared.lock_samples();
         samples.iter().filter(|sample| sample.is_good()).count()
+    }
+
+    /// How many of the requests that began after `from` have been answered well so far.
+    pub fn answered_since(&self, from: Moment) -> usize {
+        let samples = self.shared.lock_samples();
+        let good = samples.iter().filter(|sample| sample.is_good());
+        good.filter(|sample| sample.start > from).count()
     }
 
     /// Ends the load, and waits for the requests under way.

@@ -116,13 +116,8 @@ fn a_pair_in_health_has_nothing_wrong_on_either_node() {
     let watch = AddressWatch::start(&lan, VIP, &["proxy101", "proxy102"]);
     let first = lan.host("proxy101");
     let _ours = Node::start(first, &pair_configuration(first));
-    let setup = KeepalivedSetup {
-        host: "proxy102",
-        peer: "proxy101",
-        priority: 199,
-        transport: Transport::Unicast,
-    };
-    let _theirs = Keepalived::start(&lan, setup);
+    let setup = KeepalivedSetup::article("proxy102", Transport::Unicast);
+    let _theirs = Keepalived::start(&lan, &setup);
     watch.wait_for_owner("proxy101", LONG);
     watch.wait_for_loss("proxy102", LONG);
     // Evenkeel runs on the first and owns the address; on the second it does not run.

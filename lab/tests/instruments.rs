@@ -10,19 +10,8 @@ use lab::{
 
 const LONG: Duration = Duration::from_secs(40);
 
-fn keepalived(lan: &Lan, first: bool, transport: Transport) -> Keepalived {
-    let (host, peer, priority) = if first {
-        ("proxy101", "proxy102", 200)
-    } else {
-        ("proxy102", "proxy101", 199)
-    };
-    let setup = KeepalivedSetup {
-        host,
-        peer,
-        priority,
-        transport,
-    };
-    Keepalived::start(lan, setup)
+fn keepalived(lan: &Lan, host: &'static str, transport: Transport) -> Keepalived {
+    Keepalived::start(lan, &KeepalivedSetup::article(host, transport))
 }
 
 #[test]
@@ -30,8 +19,8 @@ fn two_keepaliveds_elect_hand_over_and_both_own_after_a_kill() {
     let lan = Lan::new();
     let capture = Capture::start(&lan);
     let watch = AddressWatch::start(&lan, VIP, &["proxy101", "proxy102"]);
-    let mut first = keepalived(&lan, true, Transport::Unicast);
-    let second = keepalived(&lan, false, Transport::Unicast);
+    let mut first = keepalived(&lan, "proxy101", Transport::Unicast);
+    let second = keepalived(&lan, "proxy102", Transport::Unicast);
     watch.wait_for_owner("proxy101", LONG);
     wait_until("notice of the master", LONG, || {
         let notices = first.notices();
@@ -79,7 +68,7 @@ fn two_keepaliveds_elect_hand_over_and_both_own_after_a_kill() {
 fn multicast_adverts_are_seen() {
     let lan = Lan::new();
     let capture = Capture::start(&lan);
-    let _first = keepalived(&lan, true, Transport::Multicast);
+    let _first = keepalived(&lan, "proxy101", Transport::Multicast);
     wait_until("an advert", LONG, || {
         let adverts = capture.adverts();
         adverts

@@ -29,22 +29,16 @@ struct Mixed {
 
 impl Mixed {
     fn start(our_name: &'static str, transport: Transport) -> Self {
-        let (their_name, their_priority) = match our_name {
-            "proxy101" => ("proxy102", 199),
-            _ => ("proxy101", 200),
+        let their_name = match our_name {
+            "proxy101" => "proxy102",
+            _ => "proxy101",
         };
         let lan = Lan::new();
         let capture = Capture::start(&lan);
         let watch = AddressWatch::start(&lan, VIP, &["proxy101", "proxy102"]);
         let host = lan.host(our_name);
         let ours = Node::start(host, &configuration(&lan, our_name, transport));
-        let setup = KeepalivedSetup {
-            host: their_name,
-            peer: our_name,
-            priority: their_priority,
-            transport,
-        };
-        let theirs = Keepalived::start(&lan, setup);
+        let theirs = Keepalived::start(&lan, &KeepalivedSetup::article(their_name, transport));
         let mixed = Self {
             ours,
             theirs,

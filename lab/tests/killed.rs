@@ -2,7 +2,7 @@
 //! served, and on one node.
 //!
 //! The bounds are wide enough for a loaded machine, and far from what the fault would show. The
-//! figures themselves are printed by `make measure`.
+//! figures themselves are printed by `make bench-ha`.
 
 use std::time::Duration;
 
