@@ -58,6 +58,7 @@ fn is_it(line: &[u8], name: &[u8], process: &str, params: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::process::{Command, Stdio};
 
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -96,12 +97,16 @@ mod tests {
     #[test]
     fn a_zombie_does_not_run() {
         let mark = format!("evenkeel-test-{}", std::process::id());
-        let line = ["-c".to_owned(), "read line".to_owned(), mark];
+        let line = ["-c".to_owned(), "echo; read line".to_owned(), mark];
         let mut child = Command::new("/bin/sh")
             .args(&line)
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // It runs, and no longer is about to.
+        let mut said = [0];
+        child.stdout.take().unwrap().read_exact(&mut said).unwrap();
         assert_eq!(count("sh", &line).unwrap(), 1);
         drop(child.stdin.take());
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
