@@ -15,6 +15,7 @@ pub use finding::{Finding, Holder, Severity};
 pub use firewall::Firewall;
 
 use crate::address_list::AddressList;
+use crate::hmac::WallTime;
 use crate::packet::{ChecksumForm, Protocol};
 use crate::spec::{Spec, Transport};
 use crate::timer::master_down;
@@ -29,6 +30,9 @@ const ADVERTS_OF_A_MASTER: usize = 3;
 /// What was seen while listening.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observations {
+    /// What the clock on the wall said at the beginning; `None`: the clocks of nodes that sign their
+    /// adverts are not compared.
+    pub began: Option<WallTime>,
     /// How long that was.
     pub listened: Duration,
     /// The interface; `None` when there is none of that name.
@@ -153,6 +157,9 @@ impl Examination<'_> {
         }
         if let Some((protocol, checksum)) = speaker.accepted {
             self.compare_protocol(address, &protocol, checksum, findings);
+        }
+        if is_known && speaker.is_unsigned && self.spec.hmac.is_some() {
+            findings.push(Finding::Unsigned { speaker: address });
         }
         if speaker.to_us >= 2 && self.delivered_from(address) == 0 {
             findings.push(Finding::Swallowed {

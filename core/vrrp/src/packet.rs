@@ -8,11 +8,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::address_list::AddressList;
 use crate::checks::Discard;
 use crate::checksum::Checksum;
+use crate::hmac::{Message, Signature, Signed};
 use crate::units::{Centiseconds, Priority, Seconds, Vrid};
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
@@ -135,6 +137,8 @@ pub struct Received<'a> {
     pub checksum: ChecksumForm,
     /// What it said.
     pub advert: Advert<'a>,
+    /// The HMAC trailer behind it, not verified yet.
+    pub signed: Option<Signed<'a>>,
 }
 
 /// What a checksum is over. Of version 3 over IPv4 both readings are in the field; elsewhere there
@@ -162,6 +166,36 @@ pub fn encode(
     identification: u16,
     packet: &mut Vec<u8>,
 ) {
+    let begin = begin(advert, route, packet);
+    let end = packet.len();
+    finish(packet, begin..end, route, checksum, identification);
+}
+
+/// As [`encode`], with a trailer that `signature` signs it with.
+pub fn encode_signed(
+    advert: &Advert<'_>,
+    signature: &Signature,
+    route: Route,
+    checksum: ChecksumForm,
+    identification: u16,
+    packet: &mut Vec<u8>,
+) {
+    let begin = begin(advert, route, packet);
+    let end = packet.len();
+    if let Some((head, addresses)) = packet[begin..].split_first_chunk() {
+        let trailer = signature.trailer(&Message {
+            source: route.source,
+            head,
+            addresses,
+        });
+        packet.extend(trailer);
+    }
+    finish(packet, begin..end, route, checksum, identification);
+}
+
+/// Room for the IPv4 header, and behind it the VRRP message with a checksum of zero. Returns where
+/// that begins.
+fn begin(advert: &Advert<'_>, route: Route, packet: &mut Vec<u8>) -> usize {
     packet.clear();
     let header = match route.source {
         IpAddr::V4(_) => IP_HEADER,
@@ -169,17 +203,30 @@ pub fn encode(
     };
     packet.resize(header, 0);
     write_message(advert, route, packet);
-    let (header, message) = packet.split_at_mut(header);
-    let sum = match (advert.protocol, route.source, checksum) {
-        (Protocol::V2 { .. }, ..) | (_, IpAddr::V4(_), ChecksumForm::Message) => {
-            Checksum::default()
+    header
+}
+
+/// Fills in the checksum and the IPv4 header. Behind `message` there may be a trailer, which the
+/// checksum of IPv6 covers and that of IPv4 does not.
+fn finish(
+    packet: &mut [u8],
+    message: Range<usize>,
+    route: Route,
+    checksum: ChecksumForm,
+    identification: u16,
+) {
+    let (header, rest) = packet.split_at_mut(message.start);
+    let is_v2 = rest[0] >> 4 == 2;
+    let sum = match (route.source, checksum) {
+        (IpAddr::V6(_), _) => pseudo_header(route, rest.len()).over(rest),
+        (IpAddr::V4(_), ChecksumForm::PseudoHeader) if !is_v2 => {
+            pseudo_header(route, message.len()).over(&rest[..message.len()])
         }
-        (Protocol::V3 { .. }, ..) => pseudo_header(route, message.len()),
+        (IpAddr::V4(_), _) => Checksum::default().over(&rest[..message.len()]),
     };
-    let sum = sum.over(message).finish();
-    message[6..8].copy_from_slice(&sum.to_be_bytes());
+    rest[6..8].copy_from_slice(&sum.finish().to_be_bytes());
     if let (IpAddr::V4(source), IpAddr::V4(destination)) = (route.source, route.destination) {
-        write_ip_header(header, (source, destination), identification, message.len());
+        write_ip_header(header, (source, destination), identification, rest.len());
     }
 }
 
@@ -276,19 +323,19 @@ fn decode_message(route: Route, ttl: u8, message: &[u8]) -> Result<Received<'_>,
     if version_type & 0x0f != TYPE_ADVERTISEMENT {
         return Err(Discard::Type);
     }
-    let (addresses, trailer) = rest
+    let (addresses, rest_of_all) = rest
         .split_at_checked(usize::from(count) * if is_ipv4 { 4 } else { 16 })
         .ok_or(Discard::Length)?;
-    let trailer_expected = if version == 2 { AUTH_OCTETS } else { 0 };
-    if trailer.len() != trailer_expected {
-        return Err(Discard::Length);
-    }
-    let checksum = verify_checksum(version, route, message)?;
+    let (auth, trailer) = rest_of_all
+        .split_at_checked(if version == 2 { AUTH_OCTETS } else { 0 })
+        .ok_or(Discard::Length)?;
+    let signed = decode_trailer(route.source, message, trailer)?;
+    let checksum = verify_checksum(version, route, message, trailer.len())?;
     let vrid = Vrid::new(vrid).ok_or(Discard::Vrid)?;
     if count == 0 {
         return Err(Discard::Count); // erratum 8299
     }
-    let protocol = match <[u8; AUTH_OCTETS]>::try_from(trailer) {
+    let protocol = match <[u8; AUTH_OCTETS]>::try_from(auth) {
         Ok(auth) => decode_v2(timing, auth)?,
         Err(_) => decode_v3(timing)?,
     };
@@ -307,7 +354,29 @@ fn decode_message(route: Route, ttl: u8, message: &[u8]) -> Result<Received<'_>,
             priority: Priority::from_wire(priority),
             addresses,
         },
+        signed,
     })
+}
+
+/// Whatever follows the message is a trailer, if it is exactly as long as one.
+fn decode_trailer<'m>(
+    source: IpAddr,
+    message: &'m [u8],
+    trailer: &'m [u8],
+) -> Result<Option<Signed<'m>>, Discard> {
+    if trailer.is_empty() {
+        return Ok(None);
+    }
+    let signed = message.strip_suffix(trailer).and_then(|message| {
+        let (head, addresses) = message.split_first_chunk()?;
+        let message = Message {
+            source,
+            head,
+            addresses,
+        };
+        Signed::read(message, trailer)
+    });
+    signed.map(Some).ok_or(Discard::Length)
 }
 
 /// Who seems to have sent a packet that may be damaged.
@@ -351,10 +420,20 @@ fn decode_ip(packet: &[u8]) -> Result<(Route, u8, &[u8]), Discard> {
     Ok((route, *ttl, message))
 }
 
-/// Which form the checksum has, if it is right in one that the version and the family know.
-fn verify_checksum(version: u8, route: Route, message: &[u8]) -> Result<ChecksumForm, Discard> {
-    let is_over_message = || Checksum::default().over(message).is_valid();
-    let is_over_all = || pseudo_header(route, message.len()).over(message).is_valid();
+/// Which form the checksum has, if it is right in one that the version and the family know. Over
+/// IPv4 it does not cover the trailer, the last octets of `message`.
+fn verify_checksum(
+    version: u8,
+    route: Route,
+    message: &[u8],
+    trailer: usize,
+) -> Result<ChecksumForm, Discard> {
+    let covered = match route.source {
+        IpAddr::V4(_) => message.get(..message.len() - trailer).unwrap_or(message),
+        IpAddr::V6(_) => message,
+    };
+    let is_over_message = || Checksum::default().over(covered).is_valid();
+    let is_over_all = || pseudo_header(route, covered.len()).over(covered).is_valid();
     if route.source.is_ipv4() && is_over_message() {
         Ok(ChecksumForm::Message)
     } else if version == 3 && is_over_all() {

@@ -92,6 +92,11 @@ pub enum Finding {
         /// Which node.
         speaker: IpAddr,
     },
+    /// A node does not sign its adverts, and is listened to all the same.
+    Unsigned {
+        /// Which node.
+        speaker: IpAddr,
+    },
     /// Adverts arrive on the interface and not at programs.
     Swallowed {
         /// Whose.
@@ -201,6 +206,7 @@ impl Finding {
             Self::AddressList { .. }
             | Self::IntervalLearned { .. }
             | Self::ChecksumForm { .. }
+            | Self::Unsigned { .. }
             | Self::Unanswered { .. }
             | Self::ArpIgnored { .. }
             | Self::FirewallDrops { .. }
@@ -219,6 +225,7 @@ impl Finding {
             Self::AddressList { .. } => "address-list",
             Self::IntervalLearned { .. } => "interval-learned",
             Self::ChecksumForm { .. } => "checksum-form",
+            Self::Unsigned { .. } => "unsigned",
             Self::Swallowed { .. } => "swallowed",
             Self::NodeAddressTaken { .. } => "node-address-taken",
             Self::HeldSilently { .. } => "held-silently",

@@ -41,6 +41,9 @@ impl Finding {
                                           send the one with the pseudo-header. If it does not, both \
                                           will be MASTER"
                 .into(),
+            Self::Unsigned { .. } => "Give it the same `auth`, then set mode = \"enforce\" on all \
+                                      nodes: until then anybody on the link can speak in its name"
+                .into(),
             Self::Swallowed {
                 rules,
                 has_strict_rp_filter,
@@ -131,6 +134,25 @@ fn remedy(reason: Discard) -> &'static str {
             "Set the same `advert_interval` on all nodes (keepalived: advert_int); until then each \
              takes itself for the MASTER"
         }
+        Discard::HmacUnexpected => {
+            "Set the same `auth` on all nodes: mode = \"receive-only\" on each first, then \
+             \"permissive\", then \"enforce\""
+        }
+        Discard::HmacMissing => {
+            "Set the same `auth` on all nodes (keepalived: auth_hmac, from 2.4.2 on); until it signs, \
+             mode = \"permissive\" here"
+        }
+        Discard::HmacMalformed => "The node speaks another draft of the trailer: update it",
+        Discard::HmacStale => {
+            "Let both nodes take their time from NTP: `chronyc tracking`, `timedatectl`"
+        }
+        Discard::HmacUnknownKey => {
+            "Give all nodes the same `keys`, and only then let one sign with another (`active`)"
+        }
+        Discard::HmacWrong | Discard::HmacReplay => {
+            "Compare the `keys` of the nodes; keepalived before 2.4.2 signs in another way. If all is \
+             the same, somebody tampers with adverts"
+        }
         Discard::Transport => {
             "Set the same `transport` on all nodes (keepalived: unicast_peer for unicast)"
         }
@@ -189,6 +211,10 @@ impl fmt::Display for Finding {
             Self::ChecksumForm { speaker } => write!(
                 f,
                 "{speaker} leaves the pseudo-header out of its checksum (RFC 9568)"
+            ),
+            Self::Unsigned { speaker } => write!(
+                f,
+                "{speaker} does not sign its adverts, and this node listens to them all the same"
             ),
             Self::Swallowed {
                 speaker, packets, ..
@@ -278,6 +304,15 @@ fn write_rejected(
                 own.interval()
             ),
         },
+        Discard::HmacUnexpected => f.write_str("they have an HMAC trailer, this node has no key"),
+        Discard::HmacMissing => f.write_str("they have no HMAC trailer, which this node enforces"),
+        Discard::HmacMalformed => f.write_str("their HMAC trailer has an unknown form"),
+        Discard::HmacStale => {
+            f.write_str("they are signed at another time than this node's clock has")
+        }
+        Discard::HmacUnknownKey => f.write_str("they are signed with a key that this node lacks"),
+        Discard::HmacWrong => f.write_str("their HMAC is wrong"),
+        Discard::HmacReplay => f.write_str("they were sent before"),
         Discard::Transport => f.write_str("one sends to the group, the other to single nodes"),
         Discard::NotAPeer => f.write_str("it is not in the list of peers"),
         Discard::Length => f.write_str("their length is wrong"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Mac, Observations, Sighting};
 use crate::address_list::AddressList;
 use crate::checks::{Discard, check};
+use crate::hmac::{WallTime, check_trailer};
 use crate::packet::{ChecksumForm, Protocol, Received, decode};
 use crate::spec::{Spec, Transport};
 
@@ -20,6 +21,8 @@ pub(super) struct Speaker<'s> {
     pub(super) rejections: BTreeMap<Discard, Details>,
     /// Version, interval and checksum of the last packet that would be listened to.
     pub(super) accepted: Option<(Protocol, ChecksumForm)>,
+    /// Whether that packet had no HMAC trailer.
+    pub(super) is_unsigned: bool,
     /// The addresses of the last packet that could be read.
     pub(super) addresses: Option<AddressList<'s>>,
     /// How many packets were for this node.
@@ -43,6 +46,7 @@ impl<'s> Speaker<'s> {
             priority: 0,
             rejections: BTreeMap::new(),
             accepted: None,
+            is_unsigned: false,
             addresses: None,
             to_us: 0,
             claims: Vec::new(),
@@ -50,7 +54,14 @@ impl<'s> Speaker<'s> {
         }
     }
 
-    fn hear(&mut self, spec: &Spec, packet: &'s Sighting, glimpse: Glimpse) {
+    /// `clock` is what the clock on the wall said then.
+    fn hear(
+        &mut self,
+        spec: &Spec,
+        packet: &'s Sighting,
+        clock: Option<WallTime>,
+        glimpse: Glimpse,
+    ) {
         self.macs.insert(packet.mac);
         if glimpse.priority != 0 {
             self.priority = glimpse.priority;
@@ -64,10 +75,15 @@ impl<'s> Speaker<'s> {
         let outcome = decode(&packet.octets).and_then(|received: Received<'s>| {
             details.protocol = Some(received.advert.protocol);
             self.addresses = Some(received.advert.addresses);
-            check(spec, &received).map(|()| (received.advert.protocol, received.checksum))
+            check(spec, &received)?;
+            check_trailer(spec, &received, clock)?;
+            Ok(received)
         });
         match outcome {
-            Ok(accepted) => self.accepted = Some(accepted),
+            Ok(received) => {
+                self.accepted = Some((received.advert.protocol, received.checksum));
+                self.is_unsigned = received.signed.is_none();
+            }
             Err(reason) => {
                 self.rejections.insert(reason, details);
             }
@@ -129,7 +145,8 @@ impl<'s> Speakers<'s> {
                 let others = speakers.others.entry(source);
                 others.or_insert_with(|| Speaker::new(source))
             };
-            speaker.hear(spec, packet, glimpse);
+            let clock = seen.began.map(|began| began + packet.at);
+            speaker.hear(spec, packet, clock, glimpse);
         }
         speakers
     }
