@@ -93,6 +93,8 @@ pub enum Verdict {
     Down,
     /// A number, which the weight multiplies.
     Value(i16),
+    /// There should be a number and is none: a fault where it would have been multiplied.
+    NoValue,
 }
 
 impl<'a> Event<'a> {

@@ -67,17 +67,23 @@ impl Tracks {
     pub(crate) fn failed(&self) -> bool {
         self.0.iter().any(|(track, verdict)| match verdict {
             Some(Verdict::Down) => track.effect == TrackEffect::Weight(0),
-            Some(Verdict::Value(_)) => weight(track, *verdict) <= FATAL_SUM,
+            // Without weight, every number but 0 is a failure, as in keepalived.
+            Some(Verdict::Value(value)) => {
+                let has_no_weight = track.effect == TrackEffect::Weight(0);
+                (has_no_weight && *value != 0) || weight(track, *verdict) <= FATAL_SUM
+            }
+            Some(Verdict::NoValue) => matches!(track.effect, TrackEffect::Weight(_)),
             Some(Verdict::Up) | None => false,
         })
     }
 
     /// The worst band that one of them leaves the node.
     pub(crate) fn band(&self) -> Band {
-        let down = self
-            .0
-            .iter()
-            .filter(|(_, last)| *last == Some(Verdict::Down));
+        let down = self.0.iter().filter(|(_, last)| match last {
+            Some(Verdict::Down | Verdict::NoValue) => true,
+            Some(Verdict::Value(value)) => *value != 0,
+            Some(Verdict::Up) | None => false,
+        });
         let left = down.map(|(track, _)| match track.effect {
             TrackEffect::Weight(_) => Band::Healthy,
             TrackEffect::Degraded => Band::Degraded,
@@ -103,7 +109,7 @@ fn weight(track: &Track, verdict: Option<Verdict>) -> i32 {
         Some(Verdict::Up) => i32::from(weight).max(0),
         Some(Verdict::Down) => i32::from(weight).min(0),
         Some(Verdict::Value(value)) => i32::from(weight) * i32::from(value),
-        None => 0,
+        Some(Verdict::NoValue) | None => 0,
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum On {
     Script(bool),
     /// What is tracked is a number.
     Number(i16),
+    /// What is tracked should be a number and is none.
+    NoNumber,
     /// Somebody else says that the address is at the MAC address with this last octet.
     Claimed(u8),
     /// What the sync group has agreed on.
@@ -164,6 +166,10 @@ fn tell(router: &mut Router, now: Time, on: &On, effects: &mut Effects) {
         Number(value) => Event::Track {
             name: "script",
             verdict: Verdict::Value(value),
+        },
+        NoNumber => Event::Track {
+            name: "script",
+            verdict: Verdict::NoValue,
         },
         Claimed(octet) => Event::Contested {
             address: VIP,

@@ -69,6 +69,23 @@ fn tracks() {
             ]),
         ),
         (
+            "no weight: every number but 0 is a fault",
+            with_script(0),
+            master_then(vec![
+                (3_300_000, Number(0), ""),
+                (3_400_000, Number(5), "say 0, say 0"),
+            ]),
+        ),
+        (
+            "a number that is missing is a fault whatever the weight",
+            with_script(1),
+            master_then(vec![
+                (3_300_000, Number(0), ""),
+                (3_400_000, NoNumber, "say 0, say 0"),
+                (3_500_000, Number(0), ""),
+            ]),
+        ),
+        (
             "no weight: a failure is a fault, handed over first",
             with_script(0),
             master_then(vec![
