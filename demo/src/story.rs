@@ -16,6 +16,16 @@ pub(crate) fn of_event(node: &str, event: &Event) -> String {
             &transition.addresses,
             &transition.cause,
         ),
+        What::GroupTransition(group) => {
+            format!("{node}: sync group {} is {}", group.group, group.to)
+        }
+        What::PriorityChanged(change) => format!(
+            "{node}: the priority of {} is {} instead of {}",
+            change.router, change.to, change.from
+        ),
+        What::Contested(contest) => {
+            format!("{node}: somebody else claims {}", contest.address)
+        }
         What::ProcessDied { role, slot, how } => {
             format!(
                 "{node}: {} ended by {how}; it is replaced",

@@ -1,14 +1,18 @@
 //! Supervisor and vrrp-actor.
 
+mod auth;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use auth::{Auth, HmacAuth, HmacKey, HmacMode, Pass};
+
 use crate::event::{ContestEvent, GroupEvent, PriorityEvent, TransitionEvent};
 use crate::lifecycle::{Child, Role};
-use crate::status::RouterStatus;
+use crate::status::{RouterStatus, TimerStatus};
 
 /// The vrrp-actor's types.
 #[derive(Debug)]
@@ -63,8 +67,8 @@ pub struct RouterSpec {
     pub transport: Transport,
     /// Version 3 over IPv4: what checksums are over; `None` does as the peers do.
     pub checksum: Option<ChecksumForm>,
-    /// Version 2's password, padded with zeros.
-    pub auth_pass: Option<[u8; 8]>,
+    /// How the nodes know one another; `None`: not at all.
+    pub auth: Option<Auth>,
     /// When to take over from a Master of lower priority.
     pub failback: Failback,
     /// What a Master does when it gets worse.
@@ -75,6 +79,8 @@ pub struct RouterSpec {
     pub notify_priority_changes: bool,
     /// At least one, all of one family; over IPv6 the link-local ones first (RFC 9568 §5.2.9).
     pub addresses: Vec<VirtualAddress>,
+    /// Owned with the others, and not said in adverts; of either family.
+    pub excluded_addresses: Vec<VirtualAddress>,
     /// The kernel's lifetime of an address in whole seconds; `None` adds it for ever.
     pub lease_seconds: Option<u32>,
     /// What moves the priority.
@@ -87,6 +93,13 @@ pub struct RouterSpec {
     pub startup_delay: Duration,
     /// Adverts that must be missing before a Backup takes over; 3 in the RFCs.
     pub down_timer_adverts: u8,
+}
+
+impl RouterSpec {
+    /// All addresses that it owns, those in its adverts first.
+    pub fn held(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded_addresses)
+    }
 }
 
 /// What a checksum is over.
@@ -280,6 +293,8 @@ pub enum FromVrrp {
     /// Sent when a Master finds an address claimed by somebody else, at most once a minute; handed
     /// on likewise.
     Contested(ContestEvent),
-    /// Sent on each change and at most once a second otherwise: all routers, for status pages.
+    /// Sent soon after each change and at most once a second otherwise: all routers, for status pages.
     Status(Vec<RouterStatus>),
+    /// Sent at most once a second, after the routers.
+    Timers(TimerStatus),
 }

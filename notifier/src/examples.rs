@@ -1,7 +1,7 @@
 //! Events for the tests.
 
 use ipc::Role;
-use ipc::event::{Event, Severity, TransitionEvent, What};
+use ipc::event::{ContestEvent, Event, GroupEvent, PriorityEvent, Severity, TransitionEvent, What};
 use ipc::status::RouterState;
 
 use crate::journal::line::Entry;
@@ -44,6 +44,24 @@ pub(crate) fn every_kind() -> Vec<What> {
     let (upstream, address) = ("app".to_owned(), ([192, 168, 0, 201], 80).into());
     vec![
         master().event.what,
+        What::GroupTransition(GroupEvent {
+            group: "edge".into(),
+            routers: vec!["YN_API_GATEWAY".into(), "other".into()],
+            from: RouterState::Backup,
+            to: RouterState::Master,
+            planned: false,
+        }),
+        What::PriorityChanged(PriorityEvent {
+            router: "YN_API_GATEWAY".into(),
+            state: RouterState::Master,
+            from: 202,
+            to: 2,
+        }),
+        What::Contested(ContestEvent {
+            router: "YN_API_GATEWAY".into(),
+            address: [192, 168, 0, 105].into(),
+            mac: [2, 0, 0, 0, 0, 10],
+        }),
         What::ProcessDied {
             role: Role::Proxy,
             slot: 1,

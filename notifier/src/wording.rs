@@ -37,6 +37,17 @@ pub(crate) fn sentence(what: &What) -> String {
             "virtual router {} is {} with priority {}: {}",
             transition.router, transition.to, transition.priority, transition.cause
         ),
+        What::GroupTransition(group) => format!("sync group {} is {}", group.group, group.to),
+        What::PriorityChanged(change) => format!(
+            "virtual router {} stays {} with priority {} instead of {}",
+            change.router, change.state, change.to, change.from
+        ),
+        What::Contested(contest) => format!(
+            "virtual address {} of {} is claimed by {}",
+            contest.address,
+            contest.router,
+            mac(contest.mac)
+        ),
         What::ProcessDied { role, slot, how } => {
             format!("process {role} {slot} died ({how}) and is restarted")
         }
@@ -94,6 +105,11 @@ pub(crate) fn one_line(text: &str) -> String {
         .collect()
 }
 
+/// A MAC address as `ip link` prints it.
+pub(crate) fn mac(octets: [u8; 6]) -> String {
+    octets.map(|octet| format!("{octet:02x}")).join(":")
+}
+
 /// Addresses between single spaces.
 pub(crate) fn addresses(addresses: &[IpAddr]) -> String {
     let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
@@ -131,6 +147,9 @@ mod tests {
     fn sentences() {
         let expected = [
             "virtual router YN_API_GATEWAY is MASTER with priority 202: master timed out",
+            "sync group edge is MASTER",
+            "virtual router YN_API_GATEWAY stays MASTER with priority 2 instead of 202",
+            "virtual address 192.168.0.105 of YN_API_GATEWAY is claimed by 02:00:00:00:00:0a",
             "process proxy 1 died (signal 9) and is restarted",
             "process vrrp 0 was silent for 512 ms and is replaced",
             "the proxy no longer serves",

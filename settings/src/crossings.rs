@@ -1,18 +1,21 @@
 //! What is wrong between parts that are right each for itself: duplicates, and what has no effect.
 
+mod groups;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 
 use crate::item::Context;
 use crate::report::Position;
-use crate::router::{Track, TrackSubject};
+use crate::router::{Failback, Track, TrackSubject};
 use crate::{RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
 pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
     check_nodes(context, settings);
     check_routers(context, settings);
+    groups::check(context, settings);
     check_listeners(context, settings);
     check_routes(context, settings);
     check_servers(context, settings);
@@ -22,9 +25,13 @@ pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
 /// part would have used is not known.
 pub(crate) fn warn(context: &Context<'_>, settings: &Settings) {
     warn_unused(context, settings);
+    groups::warn(context, settings);
     for router in &settings.virtual_routers {
-        for track in router.tracks.iter().filter(|track| *track.weight != 0) {
-            warn_weight(context, router, track);
+        warn_of_bands(context, router);
+        for track in &router.tracks {
+            if let Some(weight) = track.effect.weight().filter(|weight| *weight != 0) {
+                warn_weight(context, router, track, weight);
+            }
         }
     }
 }
@@ -76,7 +83,7 @@ fn check_routers(context: &Context<'_>, settings: &Settings) {
         let (vrid, interface) = (*router.vrid, router.interface.as_str());
         let what = format!("vrid {vrid} on interface {interface:?}");
         vrids.put((interface, vrid), router.vrid.position(), what);
-        for address in &router.addresses {
+        for address in router.addresses.iter().chain(&router.excluded_addresses) {
             let what = format!("the virtual address {}", address.address);
             addresses.put(address.address, address.position(), what);
             if let Some(node) = settings
@@ -139,15 +146,18 @@ fn warn_unused(context: &Context<'_>, settings: &Settings) {
         notify,
         ..
     } = settings;
-    let tracked = virtual_routers
-        .iter()
-        .flat_map(|router| &router.tracks)
-        .filter_map(script_of);
-    let what = (
-        "no virtual router tracks script",
-        "name it in track_scripts",
-    );
-    warn_beyond(context, "scripts", tracked, what);
+    let tracks = virtual_routers.iter().flat_map(|router| &router.tracks);
+    let subjects: Vec<&TrackSubject> = tracks.map(|track| &track.subject).collect();
+    for (section, what, key) in [
+        ("scripts", "script", "track_scripts"),
+        ("files", "file", "track_files"),
+        ("processes", "process", "track_processes"),
+    ] {
+        let tracked = subjects.iter().filter_map(|it| name_in(section, it));
+        let message = format!("no virtual router tracks {what}");
+        let advice = format!("name it in {key}");
+        warn_beyond(context, section, tracked, (&message, &advice));
+    }
 
     let upstreams = routes.iter().filter_map(upstream_of);
     let what = ("no route leads to upstream", "give a route upstream = ...");
@@ -187,10 +197,13 @@ fn warn_beyond<'s>(
     }
 }
 
-fn script_of(track: &Track) -> Option<&str> {
-    match &track.subject {
-        TrackSubject::Script(name) => Some(name),
-        TrackSubject::Interface(_) => None,
+/// The name of what is tracked, if it has its table in this section.
+fn name_in<'s>(section: &str, subject: &'s TrackSubject) -> Option<&'s str> {
+    match (section, subject) {
+        ("scripts", TrackSubject::Script(name))
+        | ("files", TrackSubject::File(name))
+        | ("processes", TrackSubject::Process(name)) => Some(name),
+        _ => None,
     }
 }
 
@@ -203,7 +216,7 @@ fn upstream_of(route: &crate::Route) -> Option<&str> {
 
 /// A weight moves the addresses only when it is above the gap between the two best priorities:
 /// with 200 and 190 and a weight of 2, the failing node keeps 200 against 192.
-fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track) {
+fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track, weight: i16) {
     let mut ranked: Vec<_> = router
         .priorities
         .iter()
@@ -216,29 +229,49 @@ fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track) {
     let subject = match &track.subject {
         TrackSubject::Script(name) => format!("script {name:?}"),
         TrackSubject::Interface(name) => format!("interface {:?}", **name),
+        TrackSubject::Process(name) => format!("process {name:?}"),
+        // What its number will be is not known.
+        TrackSubject::File(_) => return,
     };
-    let bonus: i16 = router.tracks.iter().map(|track| track.weight.max(0)).sum();
-    let failing = effective(*best, bonus - track.weight.abs());
-    let well = effective(*next, bonus);
+    let is_known = |track: &&Track| !matches!(track.subject, TrackSubject::File(_));
+    let known = router.tracks.iter().filter(is_known);
+    let bonus = known.filter_map(|track| track.effect.weight().map(|it| it.max(0)));
+    let bonus: i16 = bonus.sum();
+    let least = if router.has_bands() { 3 } else { 1 };
+    let failing = effective(*best, bonus - weight.abs(), least);
+    let well = effective(*next, bonus, least);
     if failing >= well {
         let message = format!(
-            "weight {} of {subject} cannot move the addresses: with it ill, node {best_name:?} \
-             has priority {failing}, and node {next_name:?} has {well}",
-            *track.weight
+            "weight {weight} of {subject} cannot move the addresses: with it ill, node \
+             {best_name:?} has priority {failing}, and node {next_name:?} has {well}"
         );
         let advice = "a weight must be above the gap of priorities; 0 makes the node Fault";
-        context.warning(track.weight.position(), message, advice);
-    } else if !router.preempt {
-        let message = format!("the weight of {subject} moves nothing while preempt = false");
-        let advice = "a Backup then takes over only from a Master that is gone; use weight 0";
-        context.warning(track.weight.position(), message, advice);
+        context.warning(track.effect.position(), message, advice);
+    } else if router.failback == Failback::Manual {
+        let message = format!("the weight of {subject} moves nothing without preemption");
+        let advice = "a Backup then takes over only from a Master that is gone or in a worse band; \
+                      use band, or weight 0";
+        context.warning(track.effect.position(), message, advice);
     }
 }
 
-/// The priority that is sent: 255 never changes, and no other becomes 255 or 0.
-fn effective(base: u8, change: i16) -> i16 {
+/// The priority that is sent: 255 never changes, and no other becomes 255 or less than the least.
+fn effective(base: u8, change: i16, least: i16) -> i16 {
     match base {
         u8::MAX => i16::from(base),
-        base => (i16::from(base) + change).clamp(1, 254),
+        base => i16::from(base).saturating_add(change).clamp(least, 254),
+    }
+}
+
+/// Where nodes can be degraded or unhealthy, 1 and 2 are how they say so.
+fn warn_of_bands(context: &Context<'_>, router: &VirtualRouter) {
+    let priority = &router.priority;
+    if priority.get() < 3 && router.has_bands() {
+        let message = format!(
+            "priority {priority} counts as 3: 1 and 2 say that a node is ill",
+            priority = **priority
+        );
+        let advice = "give it 3 or more, and the better nodes more than that";
+        context.warning(priority.position(), message, advice);
     }
 }

@@ -17,6 +17,7 @@ mod report;
 mod router;
 mod script;
 mod text;
+mod track;
 mod units;
 mod upstream;
 mod words;
@@ -35,10 +36,11 @@ pub use proxy::{
 };
 pub use report::{Finding, Level, Position, Report, Spanned};
 pub use router::{
-    Announce, Lease, Pass, Scope, Track, TrackSubject, Transport, Version, VirtualAddress,
-    VirtualRouter,
+    Announce, Auth, Failback, HmacAuth, HmacKey, HmacMode, Lease, OnUnhealthy, Pass, Scope, Track,
+    TrackEffect, TrackSubject, Transport, Version, VirtualAddress, VirtualRouter,
 };
 pub use script::{Script, ScriptInit};
+pub use track::{TrackFile, TrackProcess};
 pub use upstream::{Balance, Check, KeepAlive, Probe, Retries, Server, Upstream, UpstreamTimeouts};
 
 use item::Context;
@@ -71,6 +73,10 @@ pub struct Settings {
     pub virtual_routers: Vec<VirtualRouter>,
     /// `[scripts.NAME]`, tracked or not.
     pub scripts: Vec<Script>,
+    /// `[files.NAME]`, tracked or not.
+    pub files: Vec<TrackFile>,
+    /// `[processes.NAME]`, tracked or not.
+    pub processes: Vec<TrackProcess>,
     /// `[proxy]`.
     pub proxy: Proxy,
     /// `[listeners.NAME]`.
@@ -119,7 +125,7 @@ pub fn load(source: &Source) -> Result<Settings, Report> {
         crossings::warn(&context, settings);
     }
     let mut report = context.report.into_inner();
-    report.sort(&merged.texts);
+    report.finish(&merged.texts);
     match settings {
         Some(settings) if !report.has_errors() => Ok(Settings {
             warnings: report.into_findings(),
@@ -160,11 +166,17 @@ fn read_settings(context: &Context<'_>, node_name: &str) -> Option<Settings> {
     let scripts = root.or("scripts", Vec::new(), |item| {
         item.named(|name, table| Script::read(name, table, &user))
     });
+    let files = root.or("files", Vec::new(), |item| item.named(TrackFile::read));
+    let processes = root.or("processes", Vec::new(), |item| {
+        item.named(TrackProcess::read)
+    });
     let reader = router::Reader {
         node_name,
         node_names: context.names("nodes"),
         nodes: nodes.as_deref().unwrap_or_default(),
         scripts: scripts.as_deref().unwrap_or_default(),
+        files: files.as_deref().unwrap_or_default(),
+        processes: processes.as_deref().unwrap_or_default(),
     };
     let virtual_routers = root.or("virtual_routers", Vec::new(), |item| {
         item.named(|name, table| reader.read(name, table))
@@ -183,6 +195,8 @@ fn read_settings(context: &Context<'_>, node_name: &str) -> Option<Settings> {
         global: global?,
         virtual_routers: virtual_routers?,
         scripts: scripts?,
+        files: files?,
+        processes: processes?,
         proxy: proxy?,
         listeners: listeners?,
         routes: routes?,

@@ -23,7 +23,8 @@ pub struct Sink {
     pub name: String,
     /// How it is told.
     pub kind: SinkKind,
-    /// What it is told of, each once. Default: transitions (of the virtual routers that name it).
+    /// What it is told of, each once. Default: transitions and contested addresses (of the virtual
+    /// routers that name it).
     pub events: Vec<EventClass>,
     /// What is below is not told. Default: info.
     pub min_severity: Severity,
@@ -65,6 +66,10 @@ pub enum SinkKind {
 pub enum EventClass {
     /// A virtual router changed its state.
     Transition,
+    /// A virtual router's priority changed, and its state did not.
+    Priority,
+    /// Somebody else claims a virtual address.
+    Contested,
     /// A process died or hung.
     Process,
     /// The node's proxy fell ill or recovered.
@@ -78,8 +83,11 @@ pub enum EventClass {
 }
 
 impl EventClass {
+    const DEFAULT: [Self; 2] = [Self::Transition, Self::Contested];
     const WORDS: &[(&str, Self)] = &[
         ("transition", Self::Transition),
+        ("priority", Self::Priority),
+        ("contested", Self::Contested),
         ("process", Self::Process),
         ("proxy", Self::Proxy),
         ("server", Self::Server),
@@ -91,6 +99,8 @@ impl EventClass {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Transition => "transition",
+            Self::Priority => "priority",
+            Self::Contested => "contested",
             Self::Process => "process",
             Self::Proxy => "proxy",
             Self::Server => "server",
@@ -158,7 +168,7 @@ const FACILITIES: &[(&str, u8)] = &[
 impl Sink {
     pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
         let kind = SinkKind::read(&mut table);
-        let events = table.or("events", vec![EventClass::Transition], |item| {
+        let events = table.or("events", EventClass::DEFAULT.to_vec(), |item| {
             let mut events = item.filled_list(|item| item.one_of(EventClass::WORDS))?;
             events.sort_unstable();
             events.dedup();
@@ -186,11 +196,17 @@ impl Sink {
 }
 
 impl Sink {
-    /// Whether it is told of more than the transitions of the routers that name it.
+    /// Whether it is told of more than the routers that name it.
     pub(crate) fn hears_more(&self) -> bool {
-        self.events
-            .iter()
-            .any(|class| *class != EventClass::Transition)
+        let is_of_routers = |class: &EventClass| match class {
+            EventClass::Transition | EventClass::Priority | EventClass::Contested => true,
+            EventClass::Process
+            | EventClass::Proxy
+            | EventClass::Server
+            | EventClass::Script
+            | EventClass::Config => false,
+        };
+        !self.events.iter().all(is_of_routers)
     }
 }
 

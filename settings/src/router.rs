@@ -2,6 +2,8 @@
 //! modules below.
 
 mod address;
+mod auth;
+mod failback;
 mod reader;
 
 use std::fmt;
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use crate::report::Spanned;
 
+pub use failback::{Failback, OnUnhealthy};
 pub(crate) use reader::Reader;
 
 /// What the protocol carries, RFC 2338 §5.3.6.
@@ -29,6 +32,8 @@ pub struct VirtualRouter {
     pub version: Version,
     /// At least one; none is in another virtual router.
     pub addresses: Vec<Spanned<VirtualAddress>>,
+    /// Owned with the others, and not said in adverts, of whatever family. Default: none.
+    pub excluded_addresses: Vec<Spanned<VirtualAddress>>,
     /// Version 2: whole seconds, 1 s to 255 s; version 3: hundredths of a second, 10 ms to
     /// 40.95 s. Default: 1 s.
     pub advert_interval: Spanned<Duration>,
@@ -38,15 +43,17 @@ pub struct VirtualRouter {
     pub priorities: Vec<(String, NonZeroU8)>,
     /// How adverts travel.
     pub transport: Transport,
-    /// The password of version 2. Default: none.
-    pub auth: Option<Pass>,
-    /// Whether to take over from a Master of lower priority. Default: true.
-    pub preempt: bool,
-    /// How long to wait before that, 0 s to 1000 s. Default: 0 s.
-    pub preempt_delay: Duration,
+    /// How the nodes know one another. Default: not at all.
+    pub auth: Option<Auth>,
+    /// When to take over from a Master of lower priority.
+    pub failback: Failback,
+    /// What to do as Master when this node gets worse. Default: abdicate.
+    pub on_unhealthy: OnUnhealthy,
+    /// Routers of one name are Master together. Default: none.
+    pub sync_group: Option<Spanned<String>>,
     /// The kernel's lifetime of the addresses.
     pub lease: Lease,
-    /// Scripts and interfaces that move the priority.
+    /// What moves the priority.
     pub tracks: Vec<Track>,
     /// Whether the health of the node's own proxy counts. Default: true.
     pub track_proxy: bool,
@@ -58,6 +65,16 @@ pub struct VirtualRouter {
     pub down_timer_adverts: NonZeroU8,
     /// Names of `[notify]`: who is told of transitions.
     pub notify: Vec<Spanned<String>>,
+    /// Whether a changed priority is an event too. Default: false.
+    pub notify_priority_changes: bool,
+}
+
+impl VirtualRouter {
+    /// Whether something can make a node degraded or unhealthy.
+    pub(crate) fn has_bands(&self) -> bool {
+        let weighs = |track: &Track| track.effect.weight().is_some();
+        self.track_proxy || self.sync_group.is_some() || !self.tracks.iter().all(weighs)
+    }
 }
 
 /// The version of the protocol.
@@ -128,6 +145,15 @@ impl Scope {
     }
 }
 
+/// How the nodes of a virtual router know one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Version 2: against mix-ups.
+    Pass(Pass),
+    /// Version 3: against everyone who has no key.
+    Hmac(HmacAuth),
+}
+
 /// The password of version 2, padded with zeros (RFC 2338 §5.3.6). It is sent in the clear.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Pass(pub [u8; PASS_OCTETS]);
@@ -136,6 +162,41 @@ impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pass(..)")
     }
+}
+
+/// Adverts are signed (draft-cassen-vrrp-auth-hmac).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HmacAuth {
+    /// The keys that adverts of others may be signed with, by their numbers; at least one.
+    pub keys: Vec<(NonZeroU8, HmacKey)>,
+    /// The number of the key that this node signs with, one of `keys`.
+    pub active: NonZeroU8,
+    /// Default: enforce.
+    pub mode: HmacMode,
+    /// How far the clocks of the nodes may differ, 1 s to 300 s; `None`: they are not compared.
+    /// Default: three times the interval between adverts, at least 5 s.
+    pub time_window: Option<Duration>,
+}
+
+/// A secret of 32 to 64 octets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HmacKey(pub Vec<u8>);
+
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey(..)")
+    }
+}
+
+/// What is done with adverts that are not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HmacMode {
+    /// They are discarded; this node signs its own.
+    Enforce,
+    /// They are accepted; this node signs its own.
+    Permissive,
+    /// They are accepted; this node does not sign.
+    ReceiveOnly,
 }
 
 /// The kernel's lifetime of the addresses, renewed while their owner is well.
@@ -153,9 +214,34 @@ pub enum Lease {
 pub struct Track {
     /// What is looked at.
     pub subject: TrackSubject,
+    /// What its state does.
+    pub effect: Spanned<TrackEffect>,
+}
+
+/// What a track does to the priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrackEffect {
     /// -253 to 253. Above zero it is added while the subject is well, below zero while it is ill;
-    /// zero makes the router Fault while it is ill.
-    pub weight: Spanned<i16>,
+    /// zero makes the router Fault while it is ill. Of a file, -254 to 254: its number is multiplied
+    /// by it and added.
+    Weight(i16),
+    /// The node is degraded while the subject is ill; a number is ill that is not 0.
+    Degraded,
+    /// The node is unhealthy while the subject is ill.
+    Unhealthy,
+}
+
+impl TrackEffect {
+    pub(crate) const BANDS: &[(&str, Self)] =
+        &[("degraded", Self::Degraded), ("unhealthy", Self::Unhealthy)];
+
+    /// The weight, if it is one.
+    pub(crate) const fn weight(self) -> Option<i16> {
+        match self {
+            Self::Weight(weight) => Some(weight),
+            Self::Degraded | Self::Unhealthy => None,
+        }
+    }
 }
 
 /// What a track looks at.
@@ -165,6 +251,10 @@ pub enum TrackSubject {
     Script(String),
     /// An interface, by its name.
     Interface(Spanned<String>),
+    /// A file of [`crate::Settings::files`], by its name.
+    File(String),
+    /// Processes of [`crate::Settings::processes`], by their name.
+    Process(String),
 }
 
 /// How neighbours are told who owns the addresses.

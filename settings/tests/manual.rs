@@ -27,6 +27,10 @@ const TABLES: &[(&str, &str)] = &[
         "virtual_routers.n = { auth = { qqqqqqqq = 1 } }",
     ),
     (
+        "virtual_routers.NAME.auth.hmac",
+        "virtual_routers.n = { auth = { hmac = { qqqqqqqq = 1 } } }",
+    ),
+    (
         "virtual_routers.NAME.track_scripts",
         "virtual_routers.n = { track_scripts = [{ qqqqqqqq = 1 }] }",
     ),
@@ -35,10 +39,24 @@ const TABLES: &[(&str, &str)] = &[
         "virtual_routers.n = { track_interfaces = [{ qqqqqqqq = 1 }] }",
     ),
     (
+        "virtual_routers.NAME.track_files",
+        "virtual_routers.n = { track_files = [{ qqqqqqqq = 1 }] }",
+    ),
+    (
+        "virtual_routers.NAME.track_processes",
+        "virtual_routers.n = { track_processes = [{ qqqqqqqq = 1 }] }",
+    ),
+    (
+        "virtual_routers.NAME.failback",
+        "virtual_routers.n = { failback = { qqqqqqqq = 1 } }",
+    ),
+    (
         "virtual_routers.NAME.announce",
         "virtual_routers.n = { announce = { qqqqqqqq = 1 } }",
     ),
     ("scripts.NAME", "scripts.n = { qqqqqqqq = 1 }"),
+    ("files.NAME", "files.n = { qqqqqqqq = 1 }"),
+    ("processes.NAME", "processes.n = { qqqqqqqq = 1 }"),
     ("proxy", "proxy = { qqqqqqqq = 1 }"),
     ("listeners.NAME", "listeners.n = { qqqqqqqq = 1 }"),
     (
@@ -96,8 +114,11 @@ const TABLES: &[(&str, &str)] = &[
 /// Tables that are rows of the manual too: they may be written without being tables.
 const ALSO_VALUES: &[&str] = &[
     "virtual_routers.NAME.addresses",
+    "virtual_routers.NAME.failback",
     "virtual_routers.NAME.track_scripts",
     "virtual_routers.NAME.track_interfaces",
+    "virtual_routers.NAME.track_files",
+    "virtual_routers.NAME.track_processes",
     "upstreams.NAME.servers",
     "notify.NAME.syslog",
 ];

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use settings::{
-    EventClass, Lease, MailTls, RouteAction, Settings, SinkKind, Source, TrackSubject, Transport,
-    Version, Workers, load,
+    Auth, EventClass, Failback, Lease, MailTls, OnUnhealthy, Pass, RouteAction, Settings, SinkKind,
+    Source, TrackEffect, TrackSubject, Transport, Version, Workers, load,
 };
 
 fn etc() -> PathBuf {
@@ -88,7 +88,7 @@ fn the_pair_as_each_node_sees_it() {
         assert_eq!(router.version, Version::V2);
         assert_eq!(router.priority.get(), priority);
         assert_eq!(router.lease, Lease::Seconds(2));
-        assert_eq!(router.auth.map(|pass| pass.0), Some(*b"testpass"));
+        assert_eq!(router.auth, Some(Auth::Pass(Pass(*b"testpass"))));
         let Transport::Unicast { peers } = &router.transport else {
             panic!("unicast")
         };
@@ -101,7 +101,7 @@ fn the_pair_as_each_node_sees_it() {
             track.subject,
             TrackSubject::Script("chk_gateway".to_owned())
         );
-        assert_eq!(*track.weight, 2);
+        assert_eq!(*track.effect, TrackEffect::Weight(2));
     }
 }
 
@@ -127,7 +127,10 @@ fn the_pair_s_proxy_and_notifications() {
         .collect();
     assert_eq!(names, ["ha-log", "ops-mail", "ops-sms", "policy-script"]);
     assert_eq!(settings.notify[0].events.len(), 6);
-    assert_eq!(settings.notify[1].events, [EventClass::Transition]);
+    assert_eq!(
+        settings.notify[1].events,
+        [EventClass::Transition, EventClass::Contested]
+    );
     let SinkKind::Mail(mail) = &settings.notify[1].kind else {
         panic!("mail")
     };
@@ -145,7 +148,9 @@ fn the_minimal_sample_has_the_documented_defaults() {
     };
     assert_eq!(router.version, Version::V3);
     assert_eq!(*router.advert_interval, Duration::from_secs(1));
-    assert!(router.preempt && router.track_proxy && router.auth.is_none());
+    assert_eq!(router.failback, Failback::Auto(Duration::ZERO));
+    assert_eq!(router.on_unhealthy, OnUnhealthy::Abdicate);
+    assert!(router.track_proxy && router.auth.is_none() && router.sync_group.is_none());
     assert_eq!(router.announce.repeat.get(), 5);
     assert_eq!(settings.proxy.workers, Workers::Auto);
     assert_eq!(settings.global.user.as_str(), "evenkeel");

@@ -12,10 +12,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipc::admin::AdminSnapshot;
-use ipc::check::{CheckSnapshot, Probe, ScriptCheck, ScriptInit, ServerCheck};
+use ipc::check::{
+    CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit, ServerCheck,
+};
 use ipc::vrrp::{
-    AnnounceSpec, RouterSpec, Succession, Track, TrackSubject, Transport, VirtualAddress,
-    VrrpSnapshot,
+    AnnounceSpec, Auth, Failback, HmacAuth, HmacKey, HmacMode, OnUnhealthy, Pass, RouterSpec,
+    Succession, Track, TrackEffect, TrackSubject, Transport, VirtualAddress, VrrpSnapshot,
 };
 use settings::Settings;
 
@@ -57,12 +59,24 @@ fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterS
         priority: router.priority.value().get(),
         transport,
         checksum: None,
-        auth_pass: router.auth.as_ref().map(|pass| pass.0),
-        preempt: router.preempt,
-        preempt_delay: router.preempt_delay,
+        auth: router.auth.as_ref().map(auth),
+        failback: match router.failback {
+            settings::Failback::Auto(wait) => Failback::Auto(wait),
+            settings::Failback::After(wait) => Failback::After(wait),
+            settings::Failback::Manual => Failback::Manual,
+        },
+        on_unhealthy: match router.on_unhealthy {
+            settings::OnUnhealthy::Abdicate => OnUnhealthy::Abdicate,
+            settings::OnUnhealthy::Deprioritise => OnUnhealthy::Deprioritise,
+        },
+        sync_group: (router.sync_group.as_ref()).map(|group| group.value().clone()),
+        notify_priority_changes: router.notify_priority_changes,
         addresses: router
             .addresses
             .iter()
+            .map(|address| virtual_address(address.value()))
+            .collect(),
+        excluded_addresses: (router.excluded_addresses.iter())
             .map(|address| virtual_address(address.value()))
             .collect(),
         lease_seconds: match router.lease {
@@ -79,6 +93,24 @@ fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterS
         },
         startup_delay: router.startup_delay,
         down_timer_adverts: router.down_timer_adverts.get(),
+    }
+}
+
+fn auth(auth: &settings::Auth) -> Auth {
+    match auth {
+        settings::Auth::Pass(pass) => Auth::Pass(Pass(pass.0)),
+        settings::Auth::Hmac(hmac) => Auth::Hmac(HmacAuth {
+            keys: (hmac.keys.iter())
+                .map(|(id, key)| (id.get(), HmacKey(key.0.clone())))
+                .collect(),
+            active: hmac.active.get(),
+            mode: match hmac.mode {
+                settings::HmacMode::Enforce => HmacMode::Enforce,
+                settings::HmacMode::Permissive => HmacMode::Permissive,
+                settings::HmacMode::ReceiveOnly => HmacMode::ReceiveOnly,
+            },
+            time_window: hmac.time_window,
+        }),
     }
 }
 
@@ -102,8 +134,14 @@ fn track(track: &settings::Track) -> Track {
             settings::TrackSubject::Interface(name) => {
                 TrackSubject::Interface(name.value().clone())
             }
+            settings::TrackSubject::File(name) => TrackSubject::File(name.clone()),
+            settings::TrackSubject::Process(name) => TrackSubject::Process(name.clone()),
         },
-        weight: *track.weight.value(),
+        effect: match *track.effect.value() {
+            settings::TrackEffect::Weight(weight) => TrackEffect::Weight(weight),
+            settings::TrackEffect::Degraded => TrackEffect::Degraded,
+            settings::TrackEffect::Unhealthy => TrackEffect::Unhealthy,
+        },
     }
 }
 
@@ -118,22 +156,27 @@ pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
                 .map(move |server| server_check(upstream, server, check))
         })
     });
-    let used: BTreeSet<&str> = settings
+    let used: BTreeSet<TrackSubject> = settings
         .virtual_routers
         .iter()
         .flat_map(|router| &router.tracks)
-        .filter_map(|track| match &track.subject {
-            settings::TrackSubject::Script(name) => Some(name.as_str()),
-            settings::TrackSubject::Interface(_) => None,
-        })
+        .map(|it| track(it).subject)
         .collect();
-    let scripts = settings
-        .scripts
-        .iter()
-        .filter(|script| used.contains(script.name.as_str()));
+    let is_used = |kind: fn(String) -> TrackSubject, name: &str| used.contains(&kind(name.into()));
     CheckSnapshot {
         servers: servers.collect(),
-        scripts: scripts.map(script_check).collect(),
+        scripts: (settings.scripts.iter())
+            .filter(|script| is_used(TrackSubject::Script, &script.name))
+            .map(script_check)
+            .collect(),
+        files: (settings.files.iter())
+            .filter(|file| is_used(TrackSubject::File, &file.name))
+            .map(file_check)
+            .collect(),
+        processes: (settings.processes.iter())
+            .filter(|process| is_used(TrackSubject::Process, &process.name))
+            .map(process_check)
+            .collect(),
     }
 }
 
@@ -172,6 +215,26 @@ fn script_check(script: &settings::Script) -> ScriptCheck {
             settings::ScriptInit::Up => ScriptInit::Up,
             settings::ScriptInit::Down => ScriptInit::Down,
         },
+    }
+}
+
+fn file_check(file: &settings::TrackFile) -> FileCheck {
+    FileCheck {
+        name: file.name.clone(),
+        path: file.path.value().clone(),
+        interval: file.interval,
+        absent: file.absent,
+    }
+}
+
+fn process_check(process: &settings::TrackProcess) -> ProcessCheck {
+    ProcessCheck {
+        name: process.name.clone(),
+        process: process.process.clone(),
+        params: process.params.clone(),
+        quorum: process.quorum.get(),
+        interval: process.interval,
+        delay: process.delay,
     }
 }
 

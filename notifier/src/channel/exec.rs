@@ -1,5 +1,5 @@
 //! A program, called as keepalived calls the one of its `notify`: its own arguments, then
-//! `INSTANCE NAME STATE PRIORITY`. No shell.
+//! `INSTANCE NAME STATE PRIORITY`, or `GROUP NAME STATE 0` of a sync group. No shell.
 
 use std::io;
 use std::path::Path;
@@ -154,6 +154,18 @@ fn arguments(entry: &Entry) -> Vec<String> {
             transition.to.to_string(),
             transition.priority.to_string(),
         ],
+        What::GroupTransition(group) => vec![
+            "GROUP".into(),
+            group.group.clone(),
+            group.to.to_string(),
+            "0".into(),
+        ],
+        What::PriorityChanged(change) => vec![
+            "INSTANCE".into(),
+            change.router.clone(),
+            format!("{}_PRIORITY", change.state),
+            change.to.to_string(),
+        ],
         what => vec!["EVENT".into(), what.class().into()],
     }
 }
@@ -231,11 +243,17 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     }
 
     #[test]
-    fn other_events_name_their_class() {
-        assert_eq!(
-            arguments(&examples::entry(1, What::ProxyIll)),
-            ["EVENT", "proxy"]
-        );
+    fn groups_and_priorities_have_keepalived_s_words_and_other_events_their_class() {
+        let expected = [
+            "INSTANCE YN_API_GATEWAY MASTER 202",
+            "GROUP edge MASTER 0",
+            "INSTANCE YN_API_GATEWAY MASTER_PRIORITY 2",
+            "EVENT contested",
+            "EVENT process",
+        ];
+        for (what, expected) in examples::every_kind().into_iter().zip(expected) {
+            assert_eq!(arguments(&examples::entry(1, what)).join(" "), expected);
+        }
     }
 
     #[actix_rt::test]

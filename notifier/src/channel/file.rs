@@ -54,6 +54,11 @@ fn line(entry: &Entry, zone: &TimeZone) -> String {
             transition.to,
             transition.priority
         ),
+        What::GroupTransition(group) => format!(
+            "{date} [{node}] evenkeel HA role state transition: GROUP {} {} 0",
+            wording::one_line(&group.group),
+            group.to
+        ),
         what => format!(
             "{date} [{node}] evenkeel event: {}",
             wording::sentence(what)

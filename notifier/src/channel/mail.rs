@@ -152,6 +152,10 @@ fn subject(entry: &Entry) -> String {
             "[{}] VRRP Instance {} - Entering {} state",
             entry.node, transition.router, transition.to
         ),
+        What::GroupTransition(group) => format!(
+            "[{}] VRRP Group {} - Entering {} state",
+            entry.node, group.group, group.to
+        ),
         what => format!("[{}] Evenkeel: {}", entry.node, wording::sentence(what)),
     };
     wording::one_line(&subject)

@@ -80,6 +80,10 @@ fn text(what: &What) -> String {
             "VRRP_Instance ({}) Entering {} STATE",
             transition.router, transition.to
         )),
+        What::GroupTransition(group) => wording::one_line(&format!(
+            "VRRP_Group({}) Entering {} STATE",
+            group.group, group.to
+        )),
         what => wording::sentence(what),
     }
 }

@@ -35,6 +35,12 @@ impl Filter {
             What::Transition(transition) => {
                 self.routers.contains(&transition.router) && !(self.quiet && transition.planned)
             }
+            What::GroupTransition(group) => {
+                let is_chosen = group.routers.iter().any(|name| self.routers.contains(name));
+                is_chosen && !(self.quiet && group.planned)
+            }
+            What::PriorityChanged(change) => self.routers.contains(&change.router),
+            What::Contested(contest) => self.routers.contains(&contest.router),
             _ => true,
         }
     }
@@ -42,6 +48,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use ipc::event::{GroupEvent, PriorityEvent};
     use ipc::status::RouterState;
 
     use super::*;
@@ -61,6 +68,25 @@ mod tests {
         transition.router = router.into();
         transition.planned = planned;
         What::Transition(transition)
+    }
+
+    fn group(router: &str, planned: bool) -> What {
+        What::GroupTransition(GroupEvent {
+            group: "edge".into(),
+            routers: vec!["third".into(), router.into()],
+            from: RouterState::Master,
+            to: RouterState::Backup,
+            planned,
+        })
+    }
+
+    fn priority(router: &str) -> What {
+        What::PriorityChanged(PriorityEvent {
+            router: router.into(),
+            state: RouterState::Master,
+            from: 200,
+            to: 2,
+        })
     }
 
     #[test]
@@ -84,6 +110,12 @@ mod tests {
             (true, &all[..], low, up.clone(), true),
             (false, &all[..1], low, up, false),
             (false, &all[..], low, What::Stopping, false),
+            (false, &all[..], low, group(ours, false), true),
+            (false, &all[..], low, group("other", false), false),
+            (true, &all[..], low, group(ours, true), false),
+            (true, &["priority"], low, priority(ours), true),
+            (true, &["priority"], low, priority("other"), false),
+            (true, &all[..], low, priority(ours), false),
         ];
         for (quiet, classes, severity_min, what, sent) in cases {
             let case = format!("{quiet} {classes:?} {severity_min} {what:?}");

@@ -56,6 +56,7 @@ impl Notifier {
             uid,
             gid,
             log_level: "debug".into(),
+            realtime: false,
         }));
         let hello = notifier.hear().await;
         assert!(matches!(hello, FromChild::Hello { .. }), "{hello:?}");

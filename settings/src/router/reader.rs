@@ -5,14 +5,18 @@ use std::net::Ipv4Addr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use super::address::{addresses, interface};
+use super::address::{addresses, interface, virtual_address};
+use super::auth::auth;
+use super::failback::failback;
 use super::{
-    Announce, Lease, PASS_OCTETS, Pass, Track, TrackSubject, Transport, Version, VirtualRouter,
+    Announce, Lease, OnUnhealthy, Track, TrackEffect, TrackSubject, Transport, Version,
+    VirtualRouter,
 };
 use crate::cluster::{Node, unicast_address};
 use crate::item::{Item, Table};
 use crate::report::Spanned;
 use crate::script::{Script, weight};
+use crate::track::{TrackFile, TrackProcess, file_weight};
 use crate::words::{near, quoted_list};
 
 /// What the kernel may be late with an address's end (seen: 0.09 s), with room.
@@ -34,6 +38,8 @@ pub(crate) struct Reader<'r> {
     pub(crate) node_names: Vec<String>,
     pub(crate) nodes: &'r [Node],
     pub(crate) scripts: &'r [Script],
+    pub(crate) files: &'r [TrackFile],
+    pub(crate) processes: &'r [TrackProcess],
 }
 
 impl Reader<'_> {
@@ -42,12 +48,20 @@ impl Reader<'_> {
         let vrid = table.required("vrid", |item| Some(item.spanned(number(item, 255)?)));
         let version = table.or("version", Version::V3, version);
         let addresses = table.required("addresses", |item| addresses(item, interface.as_ref()));
+        let excluded = table.or("excluded_addresses", Vec::new(), |item| {
+            item.list(|item| virtual_address(item, interface.as_ref()))
+        });
         let interval = advert_interval(&mut table, version);
         let priorities = self.priorities(&mut table);
         let transport = self.transport(&mut table);
-        let auth = table.maybe("auth", |item| auth(item, version));
-        let preempt = table.or("preempt", true, Item::boolean);
-        let preempt_delay = preempt_delay(&mut table, preempt);
+        let auth = table.maybe("auth", |item| {
+            auth(item, version, interval.as_ref().map(|interval| **interval))
+        });
+        let failback = failback(&mut table, priorities.as_deref());
+        let on_unhealthy = table.or("on_unhealthy", OnUnhealthy::Abdicate, |item| {
+            item.one_of(OnUnhealthy::WORDS)
+        });
+        let sync_group = table.maybe("sync_group", |item| Some(item.spanned(item.line()?)));
         let down_timer_adverts = table.or(
             "down_timer_adverts",
             NonZeroU8::MIN.saturating_add(2),
@@ -61,6 +75,7 @@ impl Reader<'_> {
         let notify = table.or("notify", Vec::new(), |item| {
             item.list(|item| item.reference("notify", "notification"))
         });
+        let notify_priority_changes = table.or("notify_priority_changes", false, Item::boolean);
         table.finish();
         let priorities = priorities?;
         let (_, priority) = priorities.iter().find(|(name, _)| name == self.node_name)?;
@@ -70,13 +85,15 @@ impl Reader<'_> {
             vrid: vrid?,
             version: version?,
             addresses: addresses?,
+            excluded_addresses: excluded?,
             advert_interval: interval?,
             priority: priority.clone(),
             priorities: priorities.into_iter().map(|(name, p)| (name, *p)).collect(),
             transport: transport?,
             auth: auth?,
-            preempt: preempt?,
-            preempt_delay: preempt_delay?,
+            failback: failback?,
+            on_unhealthy: on_unhealthy?,
+            sync_group: sync_group?,
             lease: lease?,
             tracks: tracks?,
             track_proxy: track_proxy?,
@@ -84,6 +101,7 @@ impl Reader<'_> {
             startup_delay: startup_delay?,
             down_timer_adverts: down_timer_adverts?,
             notify: notify?,
+            notify_priority_changes: notify_priority_changes?,
         })
     }
 
@@ -175,54 +193,90 @@ impl Reader<'_> {
     }
 
     fn tracks(&self, table: &mut Table<'_>) -> Option<Vec<Track>> {
-        let scripts = table.or("track_scripts", Vec::new(), |item| {
-            item.list(|item| {
-                let (subject, weight) = tracked(item, |item| item.reference("scripts", "script"))?;
-                let script = self.scripts.iter().find(|script| script.name == *subject);
-                let default = script.map_or(0, |script| script.weight);
-                let weight = weight.unwrap_or_else(|| item.spanned(default));
-                Some(Track {
-                    subject: TrackSubject::Script(subject.value().clone()),
-                    weight,
-                })
-            })
+        let scripts = named_tracks(table, "track_scripts", TrackSubject::Script, |item| {
+            let (name, given) = tracked(item, |it| it.reference("scripts", "script"), weight)?;
+            let known = self.scripts.iter().find(|script| script.name == *name);
+            Some((name, given, known.map_or(0, |script| script.weight)))
         });
         let interfaces = table.or("track_interfaces", Vec::new(), |item| {
             item.list(|item| {
-                let (subject, weight) = tracked(item, interface)?;
-                let weight = weight.unwrap_or_else(|| item.spanned(0));
+                let (subject, effect) = tracked(item, interface, weight)?;
+                let effect = effect.unwrap_or_else(|| item.spanned(TrackEffect::Weight(0)));
                 Some(Track {
                     subject: TrackSubject::Interface(subject),
-                    weight,
+                    effect,
                 })
             })
         });
-        let mut tracks = scripts?;
-        tracks.append(&mut interfaces?);
-        Some(tracks)
+        let files = named_tracks(table, "track_files", TrackSubject::File, |item| {
+            let (name, given) = tracked(item, |it| it.reference("files", "file"), file_weight)?;
+            let known = self.files.iter().find(|file| file.name == *name);
+            Some((name, given, known.map_or(1, |file| file.weight)))
+        });
+        let processes = named_tracks(table, "track_processes", TrackSubject::Process, |item| {
+            let (name, given) = tracked(item, |it| it.reference("processes", "process"), weight)?;
+            let known = self.processes.iter().find(|process| process.name == *name);
+            Some((name, given, known.map_or(0, |process| process.weight)))
+        });
+        Some([scripts?, interfaces?, files?, processes?].concat())
     }
 }
 
-/// A name, or `{ name, weight }`.
+/// What is named, the effect that is given with the name, and the weight of its own section.
+type Weighted = (Spanned<String>, Option<Spanned<TrackEffect>>, i16);
+
+/// Tracks of something that has a section of its own, with a weight for where none is given.
+fn named_tracks<'a>(
+    table: &mut Table<'a>,
+    key: &'static str,
+    subject: fn(String) -> TrackSubject,
+    read: impl Fn(&Item<'a>) -> Option<Weighted>,
+) -> Option<Vec<Track>> {
+    table.or(key, Vec::new(), |item| {
+        item.list(|item| {
+            let (name, given, default) = read(item)?;
+            Some(Track {
+                subject: subject(name.value().clone()),
+                effect: given.unwrap_or_else(|| item.spanned(TrackEffect::Weight(default))),
+            })
+        })
+    })
+}
+
+/// A name, or `{ name, weight }`, or `{ name, band }`.
 fn tracked<'a>(
     item: &Item<'a>,
     read: impl Fn(&Item<'a>) -> Option<Spanned<String>>,
-) -> Option<(Spanned<String>, Option<Spanned<i16>>)> {
+    weight: impl Fn(&Item<'a>) -> Option<i16>,
+) -> Option<(Spanned<String>, Option<Spanned<TrackEffect>>)> {
     if !item.is_table() {
         return Some((read(item)?, None));
     }
     let mut table = item.table()?;
     let name = table.required("name", read);
-    let weight = table.maybe("weight", |item| Some(item.spanned(weight(item)?)));
+    let weight = table.maybe("weight", |item| {
+        Some(item.spanned(TrackEffect::Weight(weight(item)?)))
+    });
+    let band = table.maybe("band", |item| {
+        Some(item.spanned(item.one_of(TrackEffect::BANDS)?))
+    });
     table.finish();
-    Some((name?, weight?))
+    match (weight?, band?) {
+        (Some(_), Some(band)) => {
+            let message = "\"band\" contradicts \"weight\"".to_owned();
+            let advice = "a band goes over all weights: leave one of them out";
+            item.context().error(band.position(), message, advice);
+            None
+        }
+        (weight, band) => Some((name?, weight.or(band))),
+    }
 }
 
 fn number(item: &Item<'_>, max: u8) -> Option<NonZeroU8> {
     NonZeroU8::new(item.number(1..=max)?)
 }
 
-fn up_to(item: &Item<'_>, seconds_max: u64) -> Option<Duration> {
+pub(super) fn up_to(item: &Item<'_>, seconds_max: u64) -> Option<Duration> {
     item.duration(Duration::ZERO..=Duration::from_secs(seconds_max))
 }
 
@@ -252,46 +306,6 @@ fn advert_interval(table: &mut Table<'_>, version: Option<Version>) -> Option<Sp
             ),
             _ => Some(item.spanned(interval)),
         }
-    })
-}
-
-fn auth(item: &Item<'_>, version: Option<Version>) -> Option<Pass> {
-    let mut table = item.table()?;
-    let pass = table.required("pass", |item| {
-        let text = item.filled_string()?;
-        let mut octets = [0; PASS_OCTETS];
-        match octets.get_mut(..text.len()) {
-            Some(begin) => begin.copy_from_slice(text.as_bytes()),
-            None => {
-                let message = format!("\"pass\" has {} octets; the protocol carries 8", text.len());
-                return item.error(
-                    message,
-                    "shorten it on all nodes; keepalived cuts it silently",
-                );
-            }
-        }
-        Some(Pass(octets))
-    });
-    table.finish();
-    if version? == Version::V3 {
-        return item.error(
-            "version 3 has no password",
-            "remove \"auth\", or set version = 2 (RFC 9568 took it out)",
-        );
-    }
-    pass
-}
-
-fn preempt_delay(table: &mut Table<'_>, preempt: Option<bool>) -> Option<Duration> {
-    table.or("preempt_delay", Duration::ZERO, |item| {
-        let delay = up_to(item, 1_000)?;
-        if preempt == Some(false) && !delay.is_zero() {
-            item.warning(
-                "\"preempt_delay\" has no effect",
-                "preempt = false never preempts",
-            );
-        }
-        Some(delay)
     })
 }
 

@@ -46,7 +46,7 @@ servers = []"#,
         before: &[],
         text: "[zebra]",
         found: &[
-            r#"1:2 error: unknown section "zebra"; the sections are "cluster", "nodes", "global", "virtual_routers", "scripts", "proxy", "listeners", "routes", "upstreams", "notify" and "admin""#,
+            r#"1:2 error: unknown section "zebra"; the sections are "cluster", "nodes", "global", "virtual_routers", "scripts", "files", "processes", "proxy", "listeners", "routes", "upstreams", "notify" and "admin""#,
         ],
     },
     Case {

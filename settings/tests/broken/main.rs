@@ -1,7 +1,9 @@
 //! Broken configurations, what is found in them, and where. Each case is a file as a user could
 //! have written it; what is found is the whole report, so that one mistake is one finding.
 
+mod auth;
 mod general;
+mod health;
 mod notify;
 mod proxy;
 mod routers;
@@ -102,7 +104,9 @@ fn in_words(finding: &Finding, folder: &str) -> String {
 fn each_mistake_is_found_where_it_is() {
     let areas = [
         general::CASES,
+        health::CASES,
         routers::CASES,
+        auth::CASES,
         scripts::CASES,
         proxy::CASES,
         notify::CASES,

@@ -157,7 +157,7 @@ webhook = { url = "http://example.org/", headers = { X = "y\nz" } }"#,
 file = "/var/log/ha.log"
 events = ["transitions"]"#,
         found: &[
-            r#"3:11 error: an entry of "events" must be one of "transition", "process", "proxy", "server", "script" and "config", not "transitions"; did you mean "transition"?"#,
+            r#"3:11 error: an entry of "events" must be one of "transition", "priority", "contested", "process", "proxy", "server", "script" and "config", not "transitions"; did you mean "transition"?"#,
         ],
     },
     Case {

@@ -271,33 +271,6 @@ peers = ["10.0.0.2"]"#,
         ],
     },
     Case {
-        name: "a password that is too long",
-        before: &[ROUTER],
-        text: r#"version = 2
-auth = { pass = "ninechars" }"#,
-        found: &[
-            r#"6:17 error: "pass" has 9 octets; the protocol carries 8; shorten it on all nodes; keepalived cuts it silently"#,
-        ],
-    },
-    Case {
-        name: "a password in version 3",
-        before: &[ROUTER],
-        text: r#"auth = { pass = "testpass" }"#,
-        found: &[
-            r#"5:8 error: version 3 has no password; remove "auth", or set version = 2 (RFC 9568 took it out)"#,
-        ],
-    },
-    Case {
-        name: "authentication by AH",
-        before: &[ROUTER],
-        text: r#"version = 2
-auth = { ah = "x" }"#,
-        found: &[
-            r#"6:8 error: "pass" is missing; add pass = ..."#,
-            r#"6:10 error: unknown key "ah"; the keys here are "pass""#,
-        ],
-    },
-    Case {
         name: "a script that is not there",
         before: &[ROUTER],
         text: r#"track_scripts = ["chk_nginx"]

@@ -1,4 +1,4 @@
-//! Track scripts.
+//! Track scripts, files and processes.
 
 use crate::Case;
 
@@ -59,5 +59,36 @@ fall = 0"#,
 command = ["/bin/true"]
 interval = "0s""#,
         found: &[r#"3:12 error: "interval" must be from 10ms to 1h, not 0s"#],
+    },
+    Case {
+        name: "file by a relative path",
+        before: &[],
+        text: r#"[files.f]
+path = "run/number""#,
+        found: &[
+            r#"2:8 error: "path" must be an absolute path, not "run/number"; paths begin with "/": where a program is started must not matter"#,
+        ],
+    },
+    Case {
+        name: "a file's weight and number beyond what counts",
+        before: &[],
+        text: r#"[files.f]
+path = "/run/number"
+weight = 255
+absent = -255"#,
+        found: &[
+            r#"3:10 error: "weight" must be a whole number from -254 to 254, not 255"#,
+            r#"4:10 error: "absent" must be a whole number from -254 to 254, not -255"#,
+        ],
+    },
+    Case {
+        name: "processes without a program, and none of them",
+        before: &[],
+        text: r#"[processes.p]
+quorum = 0"#,
+        found: &[
+            r#"1:1 error: "process" is missing; add process = ..."#,
+            r#"2:10 error: "quorum" must be a whole number from 1 to 65536, not 0"#,
+        ],
     },
 ];

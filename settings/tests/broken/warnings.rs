@@ -51,7 +51,7 @@ track_interfaces = [{ name = "eth1", weight = -200 }]"#,
 priority = { a = 101, b = 100 }
 track_interfaces = [{ name = "eth1", weight = 2 }]"#,
         found: &[
-            r#"7:47 warning: the weight of interface "eth1" moves nothing while preempt = false; a Backup then takes over only from a Master that is gone; use weight 0"#,
+            r#"7:47 warning: the weight of interface "eth1" moves nothing without preemption; a Backup then takes over only from a Master that is gone or in a worse band; use band, or weight 0"#,
         ],
     },
     Case {
@@ -67,6 +67,28 @@ track_interfaces = [{ name = "eth1", weight = 2 }]"#,
         text: r#"preempt = false
 preempt_delay = "5s""#,
         found: &[r#"6:17 warning: "preempt_delay" has no effect; preempt = false never preempts"#],
+    },
+    Case {
+        name: "a priority that says a band",
+        before: &[ROUTER],
+        text: "priority = { a = 2, b = 1 }",
+        found: &[
+            r#"5:18 warning: priority 2 counts as 3: 1 and 2 say that a node is ill; give it 3 or more, and the better nodes more than that"#,
+        ],
+    },
+    Case {
+        name: "the same where nobody falls ill",
+        before: &[ROUTER],
+        text: "priority = { a = 2, b = 1 }\ntrack_proxy = false",
+        found: &[],
+    },
+    Case {
+        name: "a sync group of one",
+        before: &[ROUTER],
+        text: "priority = { a = 200, b = 100 }\nsync_group = \"edge\"",
+        found: &[
+            r#"6:14 warning: virtual router "r" is alone in sync group "edge"; give another one the same sync_group, or leave it out"#,
+        ],
     },
     Case {
         name: "a lease that is too long",

@@ -10,7 +10,7 @@ use core_vrrp::forecast::{
     Befallen, Case, Contender, FAILURES_COMBINED_MAX, Failure, Forecast, Lint, Standing, Unmoved,
     forecast,
 };
-use core_vrrp::{Priority, Track};
+use core_vrrp::{Band, Failback, Priority, Track, TrackEffect};
 use settings::{Settings, Source, TrackSubject, Transport, VirtualRouter};
 
 /// The tables of all virtual routers with what is to be said about them; routers that differ only
@@ -76,18 +76,24 @@ impl<'s> Views<'s> {
     fn contenders(&self, settings: &Settings, here: &VirtualRouter) -> Vec<Contender> {
         let nodes = settings.nodes.iter().zip(&self.nodes);
         let contender = |(node, view): (&settings::Node, &Option<Settings>)| {
-            let routers = view.as_ref().map(|view| &view.virtual_routers);
-            let there =
-                routers.and_then(|routers| routers.iter().find(|router| router.name == here.name));
-            let router = there.unwrap_or(here);
+            let view = view.as_ref().unwrap_or(settings);
+            let mut routers = view.virtual_routers.iter();
+            let router = routers
+                .find(|router| router.name == here.name)
+                .unwrap_or(here);
             let mut priorities = router.priorities.iter();
             let (_, priority) = priorities.find(|(name, _)| *name == node.name)?;
             Some(Contender {
                 address: IpAddr::from(*node.address.value()),
                 priority: Priority::new(priority.get())?,
-                preempt: router.preempt,
-                track_proxy: router.track_proxy,
-                tracks: router.tracks.iter().map(track).collect(),
+                failback: match router.failback {
+                    settings::Failback::Auto(wait) => Failback::Auto(wait),
+                    settings::Failback::After(wait) => Failback::After(wait),
+                    settings::Failback::Manual => Failback::Manual,
+                },
+                track_proxy: members(view, router).any(|member| member.track_proxy),
+                tracks: tracks(view, router),
+                is_grouped: router.sync_group.is_some(),
             })
         };
         // Every node has a priority, and none is 0: settings sees to it.
@@ -95,17 +101,51 @@ impl<'s> Views<'s> {
     }
 }
 
-fn track(track: &settings::Track) -> Track {
-    Track {
-        name: track_name(&track.subject),
-        weight: *track.weight.value(),
+/// The virtual routers whose state is that of this one: itself, and those of its sync group.
+fn members<'s>(
+    view: &'s Settings,
+    router: &'s VirtualRouter,
+) -> impl Iterator<Item = &'s VirtualRouter> {
+    let is_other = |other: &&VirtualRouter| {
+        router.sync_group.is_some()
+            && other.sync_group == router.sync_group
+            && other.name != router.name
+    };
+    let others = view.virtual_routers.iter().filter(is_other);
+    std::iter::once(router).chain(others)
+}
+
+/// What can fail. What its own file will say nobody knows.
+fn tracks(view: &Settings, router: &VirtualRouter) -> Vec<Track> {
+    let mut tracks: Vec<Track> = Vec::new();
+    for track in members(view, router).flat_map(|member| &member.tracks) {
+        let track = Track {
+            name: track_name(&track.subject),
+            effect: match *track.effect.value() {
+                settings::TrackEffect::Weight(weight) if weight != 0 && is_file(track) => continue,
+                settings::TrackEffect::Weight(weight) => TrackEffect::Weight(weight),
+                settings::TrackEffect::Degraded => TrackEffect::Degraded,
+                settings::TrackEffect::Unhealthy => TrackEffect::Unhealthy,
+            },
+        };
+        if !tracks.contains(&track) {
+            tracks.push(track);
+        }
     }
+    tracks.sort_by(|one, other| one.name.cmp(&other.name));
+    tracks
+}
+
+const fn is_file(track: &settings::Track) -> bool {
+    matches!(track.subject, TrackSubject::File(_))
 }
 
 fn track_name(subject: &TrackSubject) -> String {
     match subject {
         TrackSubject::Script(name) => format!("script {name}"),
         TrackSubject::Interface(name) => format!("interface {}", name.value()),
+        TrackSubject::File(name) => format!("file {name}"),
+        TrackSubject::Process(name) => format!("process {name}"),
     }
 }
 
@@ -120,7 +160,20 @@ struct Table<'t> {
 impl Table<'_> {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let names: Vec<&str> = self.routers.iter().map(|it| it.name.as_str()).collect();
-        writeln!(out, "Who owns the addresses of {}", names.join(", "))?;
+        let mut groups: Vec<&str> = (self.routers.iter())
+            .filter_map(|router| router.sync_group.as_ref())
+            .map(|group| group.value().as_str())
+            .collect();
+        groups.dedup();
+        let groups = match groups.as_slice() {
+            [] => String::new(),
+            groups => format!(" (sync group {})", groups.join(", ")),
+        };
+        writeln!(
+            out,
+            "Who owns the addresses of {}{groups}",
+            names.join(", ")
+        )?;
         let rows: Vec<[String; 3]> = self.forecast.cases.iter().map(|it| self.row(it)).collect();
         let header = ["what fails", "owner", "priorities"].map(str::to_owned);
         let width = |column: usize| {
@@ -256,11 +309,11 @@ impl Table<'_> {
             }
             Lint::Orphans => {
                 "every node tracks something with weight 0: when it fails everywhere, \
-                              nobody owns the addresses; with a weight, the best node would"
+                              nobody owns the addresses; with a weight or band, the best node would"
                     .to_owned()
             }
             Lint::NoReturn { node } => format!(
-                "preempt = false: {} does not take the addresses back when it is well again",
+                "without failback {} does not take the addresses back when it is well again",
                 self.node(*node)
             ),
         })
@@ -282,7 +335,7 @@ impl Table<'_> {
                 self.node(rival)
             ),
             Unmoved::NoPreempt { rival } => format!(
-                "{track} moves nothing: {} does not preempt; weight 0 would make {node} FAULT",
+                "{track} moves nothing: {} does not preempt; a band would move them, and weight 0",
                 self.node(rival)
             ),
         }
@@ -293,7 +346,7 @@ impl Table<'_> {
         let tracks = self.routers.iter().flat_map(|router| &router.tracks);
         let mut weights = tracks
             .filter(|track| track_name(&track.subject) == name)
-            .map(|track| track.weight.position());
+            .map(|track| track.effect.position());
         let warnings = &self.settings.warnings;
         weights.any(|position| warnings.iter().any(|warning| warning.position == *position))
     }
@@ -307,11 +360,7 @@ fn why(case: &Case) -> String {
     let Some(owner) = *owner else {
         return "all down or FAULT".to_owned();
     };
-    let Some(&Standing::Able {
-        priority,
-        proxy_well,
-    }) = case.standings.get(owner)
-    else {
+    let Some(&Standing::Able { priority, band }) = case.standings.get(owner) else {
         return String::new();
     };
     let others = case.standings.iter().enumerate();
@@ -335,7 +384,7 @@ fn why(case: &Case) -> String {
     }
     if others.is_empty() {
         text.push_str(", alone");
-    } else if !proxy_well {
+    } else if band != Band::Healthy && others.first() == Some(&priority) {
         text.push_str(", best stays");
     } else if others.first().is_some_and(|other| *other > priority) {
         text.push_str(", no preemption");

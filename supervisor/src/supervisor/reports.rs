@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 use ipc::check::{FromCheck, ScriptOutcome, ToCheck};
-use ipc::event::{Event, Severity, TransitionEvent, What};
+use ipc::event::{Event, GroupEvent, Severity, TransitionEvent, What};
 use ipc::lifecycle::Role;
 use ipc::notify::{FromNotify, ToNotify};
 use ipc::proxy::{Counter, FromProxy};
@@ -125,6 +125,13 @@ impl Supervisor {
     fn role_news(&mut self, news: RoleNews, ctx: &mut Context<Self>) {
         match news {
             RoleNews::Vrrp(FromVrrp::Transition(transition)) => self.transition(transition),
+            RoleNews::Vrrp(FromVrrp::GroupTransition(group)) => self.group_transition(group),
+            RoleNews::Vrrp(FromVrrp::PriorityChanged(change)) => {
+                self.outbox_event(Severity::Info, What::PriorityChanged(change));
+            }
+            RoleNews::Vrrp(FromVrrp::Contested(contest)) => {
+                self.outbox_event(Severity::Critical, What::Contested(contest));
+            }
             RoleNews::Vrrp(FromVrrp::Status(routers)) => {
                 if self.node.handle_routers(routers) {
                     self.show_status();
@@ -132,6 +139,7 @@ impl Supervisor {
                     self.status_changed(ctx);
                 }
             }
+            RoleNews::Vrrp(FromVrrp::Timers(timers)) => self.node.handle_timers(timers),
             RoleNews::Proxy(FromProxy::Drained { cut }) => {
                 if cut > 0 {
                     tracing::warn!("{cut} connections were cut at the end of the drain");
@@ -156,17 +164,18 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: TransitionEvent) {
-        let severity = match transition.to {
-            _ if transition.planned => Severity::Info,
-            RouterState::Fault => Severity::Error,
-            RouterState::Master | RouterState::Backup | RouterState::Stop => Severity::Warning,
-        };
+        let severity = severity(transition.to, transition.planned);
         let at_unix_ms = transition.at_unix_ms;
         self.deliver(Event {
             at_unix_ms,
             severity,
             what: What::Transition(transition),
         });
+    }
+
+    fn group_transition(&mut self, group: GroupEvent) {
+        let severity = severity(group.to, group.planned);
+        self.outbox_event(severity, What::GroupTransition(group));
     }
 
     fn check_news(&mut self, news: FromCheck, ctx: &mut Context<Self>) {
@@ -261,5 +270,14 @@ impl Supervisor {
         if let Some(children) = &self.children {
             children.tell_check(ToCheck::ScriptEnded { script, outcome });
         }
+    }
+}
+
+/// How much a change of state matters.
+fn severity(to: RouterState, is_planned: bool) -> Severity {
+    match to {
+        _ if is_planned => Severity::Info,
+        RouterState::Fault => Severity::Error,
+        RouterState::Master | RouterState::Backup | RouterState::Stop => Severity::Warning,
     }
 }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use core_vrrp::{
-    AnnouncePlan, Auth, Centiseconds, Password, Priority, Protocol, Seconds, Spec, Transport, Vrid,
+    AnnouncePlan, AntiReplay, Auth, Centiseconds, Failback, HmacAuth, Key, Mode, OnUnhealthy,
+    Password, Priority, Protocol, Seconds, Spec, Transport, Vrid,
 };
-use settings::{Lease, Settings, Version, VirtualRouter};
+use settings::{HmacMode, Lease, Settings, Version, VirtualRouter};
 
 /// `None` when a number is out of its range, which `settings` does not let happen.
 pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> {
@@ -14,9 +15,14 @@ pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> 
     Some(Spec {
         vrid: Vrid::new(router.vrid.value().get())?,
         protocol: protocol(router)?,
+        hmac: match &router.auth {
+            Some(settings::Auth::Hmac(auth)) => Some(hmac(auth)?),
+            Some(settings::Auth::Pass(_)) | None => None,
+        },
         priority: Priority::new(router.priority.value().get())?,
-        preempt: router.preempt,
-        preempt_delay: router.preempt_delay,
+        // What nothing on the link tells.
+        failback: Failback::Manual,
+        on_unhealthy: OnUnhealthy::Abdicate,
         checksum: None,
         source: IpAddr::from(*settings.node.address.value()),
         transport: match &router.transport {
@@ -33,6 +39,8 @@ pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> 
             .map(|address| IpAddr::from(address.address))
             .collect(),
         tracks: Vec::new(),
+        track_proxy: router.track_proxy,
+        is_grouped: router.sync_group.is_some(),
         lease: match router.lease {
             Lease::Off => None,
             Lease::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
@@ -53,10 +61,30 @@ fn protocol(router: &VirtualRouter) -> Option<Protocol> {
     Some(match router.version {
         Version::V2 => Protocol::V2 {
             interval: Seconds::new(u8::try_from(interval.as_secs()).ok()?)?,
-            auth: (router.auth).map_or(Auth::None, |pass| Auth::Pass(Password::new(pass.0))),
+            auth: match &router.auth {
+                Some(settings::Auth::Pass(pass)) => Auth::Pass(Password::new(pass.0)),
+                Some(settings::Auth::Hmac(_)) | None => Auth::None,
+            },
         },
         Version::V3 => Protocol::V3 {
             interval: Centiseconds::new(u16::try_from(interval.as_millis() / 10).ok()?)?,
         },
     })
+}
+
+fn hmac(auth: &settings::HmacAuth) -> Option<HmacAuth> {
+    let keys = auth.keys.iter();
+    let keys: Option<Vec<_>> = keys
+        .map(|(id, key)| Some((*id, Key::new(&key.0)?)))
+        .collect();
+    let mode = match auth.mode {
+        HmacMode::Enforce => Mode::Enforce,
+        HmacMode::Permissive => Mode::Permissive,
+        HmacMode::ReceiveOnly => Mode::ReceiveOnly,
+    };
+    let anti_replay = match auth.time_window {
+        Some(window) => AntiReplay::Time { window },
+        None => AntiReplay::Monotonic,
+    };
+    HmacAuth::new(keys?, auth.active, mode, anti_replay)
 }
