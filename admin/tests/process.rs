@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipc::admin::{AdminSnapshot, FromAdmin, ToAdmin};
 use ipc::event::{Event, Severity, What};
-use ipc::status::{NodeStatus, Traffic};
+use ipc::status::{NodeStatus, TimerStatus, Traffic};
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
 use platform::process::Image;
@@ -77,6 +77,7 @@ impl Admin {
             uid: myself.uid(),
             gid: myself.gid(),
             log_level: "info".into(),
+            realtime: false,
         }));
         let version = ipc::VERSION;
         assert_eq!(admin.hear().await, FromChild::Hello { version });
@@ -168,6 +169,7 @@ fn node() -> NodeStatus {
         started_unix_ms: 0,
         proxy_well: true,
         routers: vec![],
+        timers: TimerStatus::default(),
         servers: vec![],
         tracks: Vec::new(),
         processes: vec![],

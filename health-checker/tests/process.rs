@@ -47,6 +47,7 @@ impl Checker {
             uid: myself.uid(),
             gid: myself.gid(),
             log_level: "info".into(),
+            realtime: false,
         }));
         let version = ipc::VERSION;
         assert_eq!(checker.hear().await, FromChild::Hello { version });

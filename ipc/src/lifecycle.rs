@@ -79,6 +79,8 @@ pub struct Welcome {
     pub gid: u32,
     /// Filter for log lines: error, warn, info, debug or trace.
     pub log_level: String,
+    /// Whether to run before all others and keep memory locked, as far as is permitted.
+    pub realtime: bool,
 }
 
 /// Supervisor to child. `R` is what only this role is told.

@@ -79,6 +79,23 @@ pub struct ServerStatus {
     pub since_unix_ms: u64,
 }
 
+/// How punctual the timers of the virtual routers are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerStatus {
+    /// How their process is scheduled, as a short phrase.
+    pub scheduling: String,
+    /// How many timers have run out since it was started.
+    pub count: u64,
+    /// How late all of them were together, in microseconds.
+    pub late_us: u64,
+    /// Microseconds, in rising order, and how many were not later than that.
+    pub buckets: Vec<(u32, u64)>,
+    /// What 99 of 100 did not exceed in the last half minute or minute, in microseconds, rounded up.
+    pub recent_p99_us: u32,
+    /// How late the latest was in that time, in microseconds.
+    pub recent_max_us: u32,
+}
+
 /// A script, a file or processes that move priorities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackStatus {
@@ -126,6 +143,8 @@ pub struct NodeStatus {
     pub proxy_well: bool,
     /// The virtual routers.
     pub routers: Vec<RouterStatus>,
+    /// Their timers.
+    pub timers: TimerStatus,
     /// The back-end servers.
     pub servers: Vec<ServerStatus>,
     /// The verdicts of the checks that move priorities.

@@ -15,6 +15,7 @@ use ipc::codec;
 use ipc::lifecycle::{Child, FromChild, ToChild, Welcome};
 use platform::privilege::{self, Cap, PrivilegeError};
 use platform::process;
+use platform::realtime;
 use platform::seqpacket::SeqPacket;
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +44,8 @@ pub struct Start<C: Child> {
     pub welcome: Welcome,
     /// What came with the greeting.
     pub descriptors: Vec<OwnedFd>,
+    /// How this process is scheduled, as a phrase.
+    pub scheduling: String,
     socket: SeqPacket,
     role: std::marker::PhantomData<C>,
 }
@@ -63,11 +66,18 @@ impl<C: Child> fmt::Debug for Start<C> {
 pub fn start<C: Child>(keep: &[Cap]) -> Result<Start<C>, StartError> {
     let socket = process::inherited_socket().map_err(|_| StartError::ByHand)?;
     let (welcome, descriptors) = read_welcome::<C>(&socket)?;
+    // Before the privileges are gone that it needs.
+    let realtime = welcome.realtime.then(realtime::begin);
     privilege::drop_to(welcome.uid, welcome.gid, keep)?;
     start_logging(&welcome);
+    let scheduling = realtime.map_or("ordinary".into(), |realtime| realtime.to_string());
+    if welcome.realtime {
+        tracing::info!("{}: {scheduling}", welcome.role);
+    }
     Ok(Start {
         welcome,
         descriptors,
+        scheduling,
         socket,
         role: std::marker::PhantomData,
     })

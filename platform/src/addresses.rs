@@ -19,6 +19,9 @@ use crate::route_socket::RouteSocket;
 /// The mark of an address that we own.
 const IFA_PROTO_VRRP: AddressProtocol = AddressProtocol::Other(112);
 
+/// Puts an address there, whether it is there or not.
+const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
+
 /// The longest name or label of an interface, in octets.
 const LABEL_OCTETS_MAX: usize = 15;
 
@@ -48,6 +51,17 @@ impl Assignment {
             (it.interface_index, it.address, prefix_len)
         };
         identity(self) == identity(other)
+    }
+
+    fn lease(&self, seconds: Option<u32>) -> AddressMessage {
+        let mut message = self.message();
+        let seconds = seconds.unwrap_or(u32::MAX);
+        let mut lifetime = CacheInfo::default();
+        lifetime.ifa_valid = seconds;
+        lifetime.ifa_preferred = seconds;
+        let lifetime = AddressAttribute::CacheInfo(lifetime);
+        message.attributes.push(lifetime);
+        message
     }
 
     fn message(&self) -> AddressMessage {
@@ -83,6 +97,38 @@ impl Assignment {
     }
 }
 
+/// Requests for addresses with leases, written once and sent many times.
+#[derive(Clone, Debug, Default)]
+pub struct Renewals(Vec<u8>);
+
+impl Renewals {
+    /// Adds a request.
+    pub fn add(&mut self, assignment: &Assignment, lease_seconds: Option<u32>) {
+        let request = RouteNetlinkMessage::NewAddress(assignment.lease(lease_seconds));
+        RouteSocket::write(request, PUT, &mut self.0);
+    }
+
+    /// Adds all requests of another list.
+    pub fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The size of all requests, in octets. The kernel takes some hundred thousand in one go.
+    pub fn octets(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Removes all requests; their room is kept.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 /// Puts addresses on interfaces and takes them away. Each call is done when it returns.
 #[derive(Debug)]
 pub struct Addresses(RouteSocket);
@@ -102,16 +148,16 @@ impl Addresses {
     /// # Errors
     /// The kernel's: ENODEV without the interface, EPERM without the capability.
     pub fn hold(&mut self, assignment: &Assignment, lease_seconds: Option<u32>) -> io::Result<()> {
-        let mut message = assignment.message();
-        let seconds = lease_seconds.unwrap_or(u32::MAX);
-        let mut lifetime = CacheInfo::default();
-        lifetime.ifa_valid = seconds;
-        lifetime.ifa_preferred = seconds;
-        message
-            .attributes
-            .push(AddressAttribute::CacheInfo(lifetime));
-        let request = RouteNetlinkMessage::NewAddress(message);
-        self.0.change(request, NLM_F_CREATE | NLM_F_REPLACE)
+        let request = RouteNetlinkMessage::NewAddress(assignment.lease(lease_seconds));
+        self.0.change(request, PUT)
+    }
+
+    /// Does what [`Addresses::hold`] does for many addresses at once, as they stand in `renewals`.
+    ///
+    /// # Errors
+    /// The kernel's, about one of them; the others are done.
+    pub fn renew(&mut self, renewals: &Renewals) -> io::Result<()> {
+        self.0.change_all(&renewals.0)
     }
 
     /// Takes the address away. Returns whether it was there.

@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod addresses;
 pub mod announce;
+pub mod claims;
 pub mod clock;
 pub mod counters;
 pub mod daemon;
@@ -15,6 +16,8 @@ pub mod listen;
 pub mod memfd;
 pub mod privilege;
 pub mod process;
+pub mod processes;
+pub mod realtime;
 pub mod seqpacket;
 pub mod shortage;
 pub mod terminal;

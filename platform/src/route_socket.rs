@@ -54,6 +54,39 @@ impl RouteSocket {
         }
     }
 
+    /// Writes a request behind others for [`RouteSocket::change_all`].
+    pub(crate) fn write(request: RouteNetlinkMessage, flags: u16, requests: &mut Vec<u8>) {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
+        message.finalize();
+        let begin = requests.len();
+        requests.resize(begin + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut requests[begin..]);
+    }
+
+    /// Has the kernel carry out changes, all of them by one call. Nothing is answered that went well.
+    ///
+    /// # Errors
+    /// One of those that the kernel had, when there are several; the other changes are done.
+    pub(crate) fn change_all(&mut self, requests: &[u8]) -> io::Result<()> {
+        self.socket.send(requests, 0)?;
+        let mut outcome = Ok(());
+        loop {
+            match self.receive_any() {
+                Ok(messages) => {
+                    for message in messages {
+                        if let NetlinkPayload::Error(error) = message.payload {
+                            outcome = Err(error.to_io());
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return outcome,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Asks for all that is of a kind.
     pub(crate) fn list(
         &mut self,
@@ -101,9 +134,16 @@ impl RouteSocket {
         Ok(())
     }
 
-    /// The messages of the next datagram that answer the last request. Only the kernel is believed:
-    /// any process may send to a netlink socket.
+    /// The messages of the next datagram that answer the last request.
     fn receive(&mut self) -> io::Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
+        let mut messages = self.receive_any()?;
+        messages.retain(|message| message.header.sequence_number == self.sequence);
+        Ok(messages)
+    }
+
+    /// The messages of the next datagram. Only the kernel is believed: any process may send to a
+    /// netlink socket.
+    fn receive_any(&mut self) -> io::Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
         self.answer.clear();
         let (_, sender) = self.socket.recv_from(&mut self.answer, 0)?;
         if sender.port_number() != 0 {
@@ -115,9 +155,7 @@ impl RouteSocket {
             let message = NetlinkMessage::deserialize(rest).map_err(io::Error::other)?;
             let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-            if message.header.sequence_number == self.sequence {
-                messages.push(message);
-            }
+            messages.push(message);
         }
         Ok(messages)
     }

@@ -1,222 +1,308 @@
-//! The raw socket of one virtual router: IP protocol 112 on one interface.
+//! Raw sockets of IP protocol 112: one for all virtual routers of an interface and a family.
 //!
-//! Packets go out with the IPv4 header that the caller wrote. They come in on a thread, which passes
-//! them on through a short queue; the kernel has thrown away those of other virtual routers.
+//! Over IPv4, packets go out with the header that the caller wrote and come in with theirs. Over
+//! IPv6 the kernel writes and removes the header, and says beside the message what stood in it.
+//!
+//! Nothing here asks for memory once it has run for a while: packets come in into one buffer and go
+//! out from buffers that are kept.
 
-use std::io::{self, PipeWriter};
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::task::{Context, Poll};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
-use tokio::sync::Notify;
+use tokio::io::unix::AsyncFd;
+
+use crate::watch;
+
+mod outbox;
+
+use outbox::Outbox;
 
 const PROTOCOL_NUMBER: i32 = 112;
 
-/// Received packets that wait for their router. More means that the router does not run, and what
-/// waits then is out of date.
-const QUEUE_LENGTH: usize = 64;
+/// Hop limit of what is sent (RFC 9568 §5.1.2.3).
+const HOP_LIMIT: u32 = 255;
 
-/// The longest packet: header with options, VRRP header, 255 addresses, authentication.
-const PACKET_OCTETS_MAX: usize = 60 + 8 + 255 * 4 + 8;
+/// Traffic class of what is sent: network control, as over IPv4.
+const TRAFFIC_CLASS: u32 = 0xc0;
 
-/// Where a router's packets come from and go to.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// The interface's name.
-    pub interface: String,
-    /// The interface's number.
-    pub interface_index: u32,
-    /// The multicast group to join; `None` for unicast.
-    pub group: Option<Ipv4Addr>,
-    /// The virtual router identifier; packets with another one are not received.
-    pub vrid: u8,
+/// Room for what some hundred virtual routers say at once, before they are listened to.
+const BUFFER_OCTETS: usize = 1024 * 1024;
+
+/// The longest packet: IPv4 header with options, VRRP header, 255 IPv6 addresses, authentication.
+const PACKET_OCTETS_MAX: usize = 60 + 8 + 255 * 16 + 64;
+
+/// The version of the Internet Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Version 4.
+    Ipv4,
+    /// Version 6.
+    Ipv6,
 }
 
-/// A received IPv4 packet.
-#[derive(Clone, Debug)]
-pub struct Packet {
-    octets: [u8; PACKET_OCTETS_MAX],
-    length: usize,
-}
-
-impl Packet {
-    /// Header and all. One that was too long is cut, and so does not decode.
-    pub fn octets(&self) -> &[u8] {
-        self.octets.get(..self.length).unwrap_or_default()
+impl Family {
+    /// That of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
     }
 }
 
-/// Sends and receives the packets of one virtual router. Closed when dropped.
+/// Where packets come in, one after the other.
+#[derive(Debug)]
+pub struct Inbox {
+    octets: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            octets: vec![0; PACKET_OCTETS_MAX],
+            control: cmsg_space!(libc::in6_pktinfo, i32, u32),
+        }
+    }
+}
+
+/// A received packet. One that was too long is cut, and so does not decode.
+#[derive(Clone, Copy, Debug)]
+pub enum Packet<'a> {
+    /// Header and all.
+    Ipv4(&'a [u8]),
+    /// What is behind the header, and what stood in it.
+    Ipv6 {
+        /// The sender.
+        source: Ipv6Addr,
+        /// Whom it was sent to.
+        destination: Ipv6Addr,
+        /// The hop limit that was left.
+        hop_limit: u8,
+        /// The VRRP message.
+        message: &'a [u8],
+    },
+}
+
+impl Packet<'_> {
+    /// The virtual router identifier, if it has one.
+    pub fn vrid(&self) -> Option<u8> {
+        let message = match self {
+            Self::Ipv4(packet) => {
+                let words = packet.first()? & 0x0f;
+                packet.get(usize::from(words) * 4..)?
+            }
+            Self::Ipv6 { message, .. } => message,
+        };
+        message.get(1).copied()
+    }
+}
+
+/// Sends and receives on one interface. Closed when dropped.
 #[derive(Debug)]
 pub struct VrrpSocket {
-    socket: Arc<Socket>,
-    packets: Receiver<Packet>,
-    arrival: Arc<Notify>,
-    lost: Arc<AtomicU64>,
-    /// The thread ends when it sees this end of the pipe closed.
-    _until_dropped: PipeWriter,
+    socket: AsyncFd<OwnedFd>,
+    family: Family,
+    interface_index: u32,
+    outbox: Outbox,
+    lost: u64,
+    groups: Vec<IpAddr>,
 }
 
 impl VrrpSocket {
-    /// Opens the socket and begins to receive. Needs CAP_NET_RAW.
+    /// Opens the socket. Needs CAP_NET_RAW, and CAP_NET_ADMIN for buffers beyond the system's limit.
+    /// To be called inside a tokio runtime.
     ///
     /// # Errors
     /// The system's: EPERM without the capability, ENODEV without the interface.
-    pub fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::IPV4,
-            Type::RAW,
-            Some(Protocol::from(PROTOCOL_NUMBER)),
-        )?;
-        // First of all, so that nothing of other routers or interfaces gets into the buffer.
-        socket.attach_filter(&only_vrid(endpoint.vrid))?;
-        socket.bind_device(Some(endpoint.interface.as_bytes()))?;
-        socket.set_header_included_v4(true)?;
-        socket.set_multicast_all_v4(false)?;
-        socket.set_multicast_loop_v4(false)?;
-        if let Some(group) = endpoint.group {
-            let interface = InterfaceIndexOrAddress::Index(endpoint.interface_index);
-            socket.join_multicast_v4_n(&group, &interface)?;
-        }
-        socket.set_nonblocking(true)?;
-        Self::receive(socket)
-    }
-
-    fn receive(socket: Socket) -> io::Result<Self> {
-        let socket = Arc::new(socket);
-        let arrival = Arc::new(Notify::new());
-        let lost = Arc::new(AtomicU64::new(0));
-        let (sender, packets) = bounded(QUEUE_LENGTH);
-        let (until_closed, until_dropped) = io::pipe()?;
-        let pump = Pump {
-            socket: Arc::clone(&socket),
-            sender,
-            arrival: Arc::clone(&arrival),
-            lost: Arc::clone(&lost),
+    pub fn open(interface: &str, interface_index: u32, family: Family) -> io::Result<Self> {
+        let domain = match family {
+            Family::Ipv4 => Domain::IPV4,
+            Family::Ipv6 => Domain::IPV6,
         };
-        thread::Builder::new()
-            .name("vrrp-receive".into())
-            .spawn(move || pump.run(&until_closed))?;
+        let protocol = Protocol::from(PROTOCOL_NUMBER);
+        let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
+        // Until it is bound, what comes in may be from another interface.
+        const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+        socket.attach_filter(&[DROP_ALL])?;
+        socket.bind_device(Some(interface.as_bytes()))?;
+        match family {
+            Family::Ipv4 => prepare_ipv4(&socket)?,
+            Family::Ipv6 => prepare_ipv6(&socket, interface_index)?,
+        }
+        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+        enlarge(&socket);
+        socket.set_nonblocking(true)?;
+        socket.detach_filter()?;
         Ok(Self {
-            socket,
-            packets,
-            arrival,
-            lost,
-            _until_dropped: until_dropped,
+            socket: watch::readable(socket.into())?,
+            family,
+            interface_index,
+            outbox: Outbox::default(),
+            lost: 0,
+            groups: Vec::new(),
         })
     }
 
-    /// Sends a complete IPv4 packet.
+    /// Receives what is sent to a multicast group, too.
     ///
     /// # Errors
-    /// The system's: ENETDOWN, ENOBUFS, EPERM from a firewall. The next advert may fare better.
-    pub fn send(&self, packet: &[u8], destination: Ipv4Addr) -> io::Result<()> {
-        let destination = SocketAddrV4::new(destination, 0);
-        self.socket.send_to(packet, &destination.into()).map(|_| ())
-    }
-
-    /// What tells that packets wait: awaited, it returns at least once after each arrival. Can be
-    /// kept beyond the socket.
-    pub fn arrival(&self) -> Arc<Notify> {
-        Arc::clone(&self.arrival)
-    }
-
-    /// The next packet that waits, if one does.
-    pub fn try_next(&self) -> Option<Packet> {
-        self.packets.try_recv().ok()
-    }
-
-    /// How many packets were lost because too many waited.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-}
-
-/// Lets through packets whose VRRP header has this identifier (the second octet behind the IPv4
-/// header, whose length is taken from it).
-fn only_vrid(vrid: u8) -> [SockFilter; 5] {
-    const LOAD_HEADER_LENGTH_INTO_X: u16 = 0xb1;
-    const LOAD_OCTET_AT_X: u16 = 0x50;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    [
-        SockFilter::new(LOAD_HEADER_LENGTH_INTO_X, 0, 0, 0),
-        SockFilter::new(LOAD_OCTET_AT_X, 0, 0, 1),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(vrid)),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-        SockFilter::new(RETURN, 0, 0, 0),
-    ]
-}
-
-/// What the receiving thread has.
-struct Pump {
-    socket: Arc<Socket>,
-    sender: Sender<Packet>,
-    arrival: Arc<Notify>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Pump {
-    /// Until the other end of the pipe is closed or the socket fails for good.
-    fn run(self, until_closed: &impl AsFd) {
-        loop {
-            let mut wanted = [
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-                PollFd::new(until_closed.as_fd(), PollFlags::POLLIN),
-            ];
-            match poll(&mut wanted, PollTimeout::NONE) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(_) => return,
-            }
-            let [_, closed] = &wanted;
-            if closed.any() != Some(false) || self.drain().is_err() {
-                return;
-            }
+    /// The system's.
+    pub fn join(&mut self, group: IpAddr) -> io::Result<()> {
+        if self.groups.contains(&group) {
+            return Ok(());
         }
-    }
-
-    /// Passes on all that has come in.
-    fn drain(&self) -> Result<(), Gone> {
-        loop {
-            let mut packet = Packet {
-                octets: [0; PACKET_OCTETS_MAX],
-                length: 0,
-            };
-            let received = recv(
-                self.socket.as_raw_fd(),
-                &mut packet.octets,
-                MsgFlags::empty(),
-            );
-            match received {
-                Ok(length) => packet.length = length,
-                // EAGAIN: that was all. ENETDOWN and the like are said once and pass; poll waits for
-                // what comes next.
-                Err(_) => return Ok(()),
+        let socket = socket2::SockRef::from(self.socket.get_ref());
+        let index = self.interface_index;
+        match group {
+            IpAddr::V4(group) => {
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
             }
-            self.pass_on(packet)?;
+            IpAddr::V6(group) => socket.join_multicast_v6(&group, index)?,
         }
-    }
-
-    /// When the queue is full the packet is lost: its sender will say it again, and newer.
-    fn pass_on(&self, packet: Packet) -> Result<(), Gone> {
-        match self.sender.try_send(packet) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(TrySendError::Disconnected(_)) => return Err(Gone),
-        }
-        self.arrival.notify_one();
+        self.groups.push(group);
         Ok(())
     }
+
+    /// Ready when packets have come in since the last time that this was ready: all of them must be
+    /// received then.
+    pub fn poll_arrival(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket
+            .poll_read_ready(context)
+            .map(|ready| drop(ready.map(|mut ready| ready.clear_ready())))
+    }
+
+    /// The next packet that came in, if there is one.
+    pub fn receive<'a>(&mut self, inbox: &'a mut Inbox) -> Option<Packet<'a>> {
+        let Inbox { octets, control } = inbox;
+        let arrived = receive(&self.socket, octets, control)?;
+        self.lost = arrived.lost.map_or(self.lost, u64::from);
+        let octets = octets.get(..arrived.length)?;
+        match self.family {
+            Family::Ipv4 => Some(Packet::Ipv4(octets)),
+            Family::Ipv6 => Some(Packet::Ipv6 {
+                source: arrived.source?,
+                destination: arrived.destination?,
+                hop_limit: arrived.hop_limit?,
+                message: octets,
+            }),
+        }
+    }
+
+    /// How many packets were lost because too many waited to be received.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Puts a packet to those that [`VrrpSocket::flush`] sends; `write` overwrites a buffer with it.
+    /// When many wait, they are sent at once. A `source` is needed over IPv6, where the packet does
+    /// not contain it.
+    ///
+    /// # Errors
+    /// Those of [`VrrpSocket::flush`], about other packets: this one will be sent.
+    pub fn send(
+        &mut self,
+        source: IpAddr,
+        destination: IpAddr,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> io::Result<()> {
+        let outcome = if self.outbox.is_full() {
+            self.flush()
+        } else {
+            Ok(())
+        };
+        write(self.outbox.add(source, destination, self.interface_index));
+        outcome
+    }
+
+    /// Sends all packets that wait, in their order.
+    ///
+    /// # Errors
+    /// That of the last packet that could not be sent: ENETDOWN, ENOBUFS, EPERM from a firewall. The
+    /// others were sent; the next advert may fare better.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.outbox.flush(self.socket.get_ref())
+    }
 }
 
-/// Nobody takes packets any more.
-struct Gone;
+fn prepare_ipv4(socket: &Socket) -> io::Result<()> {
+    socket.set_header_included_v4(true)?;
+    socket.set_multicast_all_v4(false)?;
+    socket.set_multicast_loop_v4(false)
+}
+
+fn prepare_ipv6(socket: &Socket, interface_index: u32) -> io::Result<()> {
+    socket.set_unicast_hops_v6(HOP_LIMIT)?;
+    socket.set_multicast_hops_v6(HOP_LIMIT)?;
+    socket.set_multicast_if_v6(interface_index)?;
+    socket.set_multicast_all_v6(false)?;
+    socket.set_multicast_loop_v6(false)?;
+    socket.set_tclass_v6(TRAFFIC_CLASS)?;
+    setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+    setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true)?;
+    Ok(())
+}
+
+/// As large as is allowed: a smaller buffer loses packets only when this process does not run.
+fn enlarge(socket: &Socket) {
+    if setsockopt(socket, sockopt::RcvBufForce, &BUFFER_OCTETS).is_err() {
+        let _ = socket.set_recv_buffer_size(BUFFER_OCTETS);
+    }
+    if setsockopt(socket, sockopt::SndBufForce, &BUFFER_OCTETS).is_err() {
+        let _ = socket.set_send_buffer_size(BUFFER_OCTETS);
+    }
+}
+
+/// What the kernel says of a packet.
+#[derive(Debug, Default)]
+struct Arrived {
+    length: usize,
+    lost: Option<u32>,
+    source: Option<Ipv6Addr>,
+    destination: Option<Ipv6Addr>,
+    hop_limit: Option<u8>,
+}
+
+/// `None`: nothing more waits. Errors such as ENETDOWN are said once and pass.
+fn receive(socket: &AsyncFd<OwnedFd>, octets: &mut [u8], control: &mut Vec<u8>) -> Option<Arrived> {
+    loop {
+        let mut into = [IoSliceMut::new(octets)];
+        let number = socket.get_ref().as_raw_fd();
+        match recvmsg::<SockaddrStorage>(number, &mut into, Some(control), MsgFlags::empty()) {
+            Ok(received) => return Some(arrived(&received)),
+            Err(Errno::EAGAIN) => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+fn arrived(received: &RecvMsg<'_, '_, SockaddrStorage>) -> Arrived {
+    let mut arrived = Arrived {
+        length: received.bytes,
+        source: received
+            .address
+            .and_then(|it| Some(it.as_sockaddr_in6()?.ip())),
+        ..Arrived::default()
+    };
+    // An error means that there was more than there was room for, which nobody asked for.
+    for said in received.cmsgs().into_iter().flatten() {
+        match said {
+            ControlMessageOwned::RxqOvfl(lost) => arrived.lost = Some(lost),
+            ControlMessageOwned::Ipv6PacketInfo(route) => {
+                arrived.destination = Some(Ipv6Addr::from(route.ipi6_addr.s6_addr));
+            }
+            ControlMessageOwned::Ipv6HopLimit(left) => arrived.hop_limit = u8::try_from(left).ok(),
+            _ => {}
+        }
+    }
+    arrived
+}

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::seqpacket::SeqPacket;
@@ -18,6 +19,20 @@ use crate::seqpacket::SeqPacket;
 pub fn descriptor(owned: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd is open, and stays the same descriptor, for as long as it is owned.
     Ok(unsafe { AsyncFd::register(owned)? })
+}
+
+/// Watches a descriptor that is only read from by the event loop: what it can take is no news. To be
+/// called inside a tokio runtime.
+///
+/// # Errors
+/// When the event loop cannot watch it.
+#[expect(
+    unsafe_code,
+    reason = "the event loop knows a descriptor by its number"
+)]
+pub(crate) fn readable(owned: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is open, and stays the same descriptor, for as long as it is owned.
+    Ok(unsafe { AsyncFd::register_with_interest(owned, Interest::READABLE)? })
 }
 
 /// Watches one end of a socket pair. To be called inside a tokio runtime.

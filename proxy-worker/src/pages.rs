@@ -125,7 +125,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ipc::status::{RouterState, RouterStatus, ServerStatus};
+    use ipc::status::{RouterState, RouterStatus, ServerStatus, TimerStatus};
 
     use super::*;
 
@@ -152,6 +152,7 @@ pub(crate) mod tests {
                 discarded: Vec::new(),
                 became_master: 1,
             }],
+            timers: TimerStatus::default(),
             servers: vec![ServerStatus {
                 upstream: "app".into(),
                 address: "192.168.0.201:80".parse().unwrap(),

@@ -62,6 +62,7 @@ impl Worker {
             uid: myself.uid(),
             gid: myself.gid(),
             log_level: "info".into(),
+            realtime: false,
         });
         let counters = [worker.counters.as_fd()];
         worker.link.send(&welcome, &counters).unwrap();

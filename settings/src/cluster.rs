@@ -110,6 +110,9 @@ pub struct Global {
     pub group: Spanned<String>,
     /// The log of the processes.
     pub log: Log,
+    /// Whether the process that speaks VRRP runs before all others, with its memory locked, as far as
+    /// is permitted. Default: true.
+    pub realtime: bool,
 }
 
 impl Global {
@@ -118,11 +121,13 @@ impl Global {
         let user = table.or("user", defaults.user, account);
         let group = table.or("group", defaults.group, account);
         let log = table.or_empty("log", defaults.log, Log::read);
+        let realtime = table.or("realtime", defaults.realtime, Item::boolean);
         table.finish();
         Some(Self {
             user: user?,
             group: group?,
             log: log?,
+            realtime: realtime?,
         })
     }
 
@@ -135,6 +140,7 @@ impl Global {
                 level: LogLevel::Info,
                 target: LogTarget::Stderr,
             },
+            realtime: true,
         }
     }
 }

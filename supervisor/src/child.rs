@@ -42,6 +42,8 @@ pub(crate) struct Common {
     pub(crate) identity: Identity,
     /// How much they log.
     pub(crate) log_level: String,
+    /// Whether the one that speaks VRRP runs before all others.
+    pub(crate) realtime: bool,
 }
 
 type SupervisorLink<C> =
@@ -159,6 +161,7 @@ impl<C: Reporting> Child<C> {
             uid: self.common.identity.uid,
             gid: self.common.identity.gid,
             log_level: self.common.log_level.clone(),
+            realtime: self.common.realtime && self.id.role == lifecycle::Role::Vrrp,
         };
         let first = self.first.take();
         let load = first.as_ref().unwrap_or(&self.load);

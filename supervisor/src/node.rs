@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use ipc::event::Event;
 use ipc::proxy::Counter;
 use ipc::status::{
-    NodeStatus, ProcessStatus, RouterStatus, ServerStatus, TrackStatus, Traffic,
+    NodeStatus, ProcessStatus, RouterStatus, ServerStatus, TimerStatus, TrackStatus, Traffic,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
@@ -37,6 +37,7 @@ struct TrackKnown {
 pub(crate) struct Node {
     started_unix_ms: u64,
     routers: Vec<RouterStatus>,
+    timers: TimerStatus,
     servers: BTreeMap<(String, SocketAddr), ServerVerdict>,
     tracks: BTreeMap<TrackSubject, TrackKnown>,
     processes: BTreeMap<ChildId, ProcessStatus>,
@@ -48,6 +49,7 @@ impl Node {
         Self {
             started_unix_ms: now_unix_ms,
             routers: Vec::new(),
+            timers: TimerStatus::default(),
             servers: BTreeMap::new(),
             tracks: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -64,6 +66,11 @@ impl Node {
         let changed = shown(&self.routers) != shown(&routers);
         self.routers = routers;
         changed
+    }
+
+    /// The vrrp-actor has said how late its timers are, which is shown with the next status.
+    pub(crate) fn handle_timers(&mut self, timers: TimerStatus) {
+        self.timers = timers;
     }
 
     /// The health-checker has decided on a server.
@@ -244,6 +251,7 @@ impl Node {
             started_unix_ms: self.started_unix_ms,
             proxy_well,
             routers: self.routers.clone(),
+            timers: self.timers.clone(),
             servers: self.server_statuses(settings),
             tracks: self.track_statuses(),
             processes: self.processes.values().cloned().collect(),

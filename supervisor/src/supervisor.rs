@@ -196,6 +196,7 @@ impl Supervisor {
         let common = Rc::new(Common {
             identity: self.identity,
             log_level: self.settings.global.log.level.as_str().to_owned(),
+            realtime: self.settings.global.realtime,
         });
         let knowledge = self.knowledge.take();
         let start = || {

@@ -5,11 +5,14 @@
 //! in good order when it is told to and when the supervisor is gone: addresses are handed over.
 
 mod configuration;
+mod host;
+mod lateness;
 mod links;
 mod node;
-mod port;
+mod ports;
 mod reporter;
 mod router;
+mod schedule;
 mod seldom;
 mod supervisor_link;
 mod virtual_addresses;
@@ -34,8 +37,8 @@ const CAPABILITIES: [Cap; 2] = [Cap::CAP_NET_ADMIN, Cap::CAP_NET_RAW];
 enum Failure {
     #[error(transparent)]
     Link(#[from] LinkError),
-    #[error("cannot watch the interfaces: {0}")]
-    Links(#[from] io::Error),
+    #[error("cannot begin: {0}")]
+    Begin(#[from] io::Error),
 }
 
 fn main() -> ExitCode {
@@ -56,10 +59,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(start: Start<Vrrp>) -> Result<(), Failure> {
+    let scheduling = start.scheduling.clone();
     let supervisor = start.into_link()?;
     let links = links::watch()?;
-    let reporter = Reporter::new(supervisor.clone()).start();
-    let node = Node::new(links, reporter);
+    let reporter = Reporter::new(supervisor.clone());
+    let node = Node::new(links, reporter, scheduling)?.start();
     supervisor_link::follow(&supervisor, node).await;
     Ok(())
 }

@@ -1,32 +1,76 @@
-//! The routers of this node: which there are, and what all of them have to know.
+//! The routers of this node: one actor that owns them all, wakes those whose time has come and hands
+//! each packet to the one that it is addressed to.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
-use actix::{Actor, Addr};
-use ipc::vrrp::{RouterSpec, ToVrrp, TrackSubject, VrrpSnapshot};
-use platform::addresses::{Addresses, Assignment};
+use actix::fut::ActorFuture;
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+};
+use core_vrrp::{Event, Time};
+use ipc::vrrp::{RouterSpec, ToVrrp, TrackSubject, TrackVerdict, VrrpSnapshot};
+use platform::addresses::Assignment;
+use platform::clock::boottime;
+use platform::vrrp_socket::Inbox;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
+use crate::host::Host;
+use crate::lateness::Lateness;
 use crate::links::Links;
-use crate::reporter::{Finish, Gone, Reporter};
-use crate::router::{Leave, News, Reload, Router, Shutdown};
+use crate::ports::event_of;
+use crate::reporter::Reporter;
+use crate::router::{Leaving, Router};
+use crate::schedule::Schedule;
 use crate::virtual_addresses::leftovers;
 
-/// Starts routers, changes them, and passes on what they are told.
-pub(crate) struct Node {
-    links: Links,
-    reporter: Addr<Reporter>,
-    routers: BTreeMap<String, Running>,
-    /// Routers that are no longer configured and hand over.
-    leaving: Vec<JoinHandle<()>>,
-    known: Known,
-    is_configured: bool,
-}
+/// How often a router that cannot speak is tried again, and all are told what the clock says.
+const RETRY: Duration = Duration::from_secs(1);
 
-struct Running {
-    spec: RouterSpec,
-    router: Addr<Router>,
+/// Packets of a port that are listened to before it is looked whether somebody's time has come.
+const PACKETS_AT_ONCE: usize = 256;
+
+/// Go over to another configuration: routers that stay the same notice nothing, those that change
+/// keep their state, those that are gone hand over. Answered when it is in force.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Configure(pub(crate) VrrpSnapshot);
+
+/// Something changed that routers have to know.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct News(pub(crate) ToVrrp);
+
+/// Hand over all addresses. Answered when that is done and reported.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Shutdown;
+
+/// Some interface changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LinksChanged;
+
+/// The actor. Whatever its routers hold is taken off at the latest when it is dropped.
+pub(crate) struct Node {
+    routers: Vec<Router>,
+    schedule: Schedule,
+    host: Host,
+    inbox: Inbox,
+    links: Links,
+    known: Known,
+    lateness: Lateness,
+    retry_at: Time,
+    is_configured: bool,
+    /// Packets wait that were not yet looked at.
+    is_behind: bool,
+    /// Some router has handed over.
+    has_finished: bool,
+    /// Told when no router is left.
+    ended: Option<oneshot::Sender<()>>,
 }
 
 /// What was told so far, for routers that come later.
@@ -34,161 +78,359 @@ struct Running {
 pub(crate) struct Known {
     pub(crate) may_lead: bool,
     pub(crate) proxy_well: bool,
-    pub(crate) scripts: BTreeMap<String, bool>,
+    pub(crate) tracks: BTreeMap<TrackSubject, TrackVerdict>,
     /// Addresses that are found were left to us in good order.
     pub(crate) succeeds: bool,
 }
 
 impl Node {
-    /// Without a configuration.
-    pub(crate) fn new(links: Links, reporter: Addr<Reporter>) -> Self {
-        let known = Known {
-            may_lead: false,
-            proxy_well: true,
-            scripts: BTreeMap::new(),
-            succeeds: false,
-        };
-        Self {
+    /// Without a configuration. `scheduling` says how the process is scheduled.
+    ///
+    /// # Errors
+    /// When there is no netlink or no timer.
+    pub(crate) fn new(links: Links, reporter: Reporter, scheduling: String) -> io::Result<Self> {
+        let interfaces = links.borrow().clone();
+        Ok(Self {
+            routers: Vec::new(),
+            schedule: Schedule::new()?,
+            host: Host::new(interfaces, reporter)?,
+            inbox: Inbox::default(),
             links,
-            reporter,
-            routers: BTreeMap::new(),
-            leaving: Vec::new(),
-            known,
+            known: Known {
+                may_lead: false,
+                proxy_well: true,
+                tracks: BTreeMap::new(),
+                succeeds: false,
+            },
+            lateness: Lateness::new(scheduling),
+            retry_at: Time(Duration::ZERO),
             is_configured: false,
+            is_behind: false,
+            has_finished: false,
+            ended: None,
+        })
+    }
+
+    /// What has come in is heard first: it may be that nothing is due any more.
+    fn wake(&mut self) {
+        self.receive();
+        for place in 0..self.routers.len() {
+            let now = Time(boottime());
+            if let Some(due) = self.schedule.reached(place, now) {
+                self.lateness.note(now.since(due));
+                self.feed(place, Event::Timeout);
+            }
+        }
+        self.end_turn();
+    }
+
+    fn receive(&mut self) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for port in 0..self.host.ports.count() {
+            let mut left = PACKETS_AT_ONCE;
+            while let Some(packet) = self.host.ports.receive(port, &mut inbox) {
+                left -= 1;
+                self.is_behind |= left == 0;
+                if left == 0 {
+                    break;
+                }
+                let Some(vrid) = packet.vrid() else {
+                    continue;
+                };
+                let mut next = self.host.ports.listener(port, vrid, 0);
+                if next.is_none() {
+                    self.host.ports.note_stranger(port, vrid);
+                }
+                while let Some(place) = next {
+                    self.feed(place, event_of(packet));
+                    next = self.host.ports.listener(port, vrid, place + 1);
+                }
+            }
+        }
+        self.inbox = inbox;
+    }
+
+    fn feed(&mut self, place: usize, event: Event<'_>) {
+        if let Some(router) = self.routers.get_mut(place) {
+            router.feed(event, &mut self.host);
+            self.has_finished |= router.is_finished();
+            self.schedule.note(place, router.due());
         }
     }
 
-    /// Goes over to another configuration: routers that stay the same notice nothing, those that
-    /// change keep their state, those that are gone hand over.
-    pub(crate) async fn configure(&mut self, snapshot: VrrpSnapshot) {
+    /// Has every router do something that may change its deadline or its port.
+    fn for_each(&mut self, act: impl Fn(&mut Router, &Known, &mut Host)) {
+        for router in &mut self.routers {
+            act(router, &self.known, &mut self.host);
+            self.has_finished |= router.is_finished();
+        }
+        self.rearrange();
+    }
+
+    /// Notes anew who listens where, and who is due when.
+    fn rearrange(&mut self) {
+        let routers = self.routers.iter();
+        self.schedule.replace(routers.clone().map(Router::due));
+        let listeners = routers
+            .enumerate()
+            .filter_map(|(place, router)| Some((router.port()?, router.spec().vrid, place)));
+        self.host.ports.set_listeners(listeners);
+    }
+
+    /// Everything that was to be done is on its way when this returns.
+    fn end_turn(&mut self) {
+        let now = Time(boottime());
+        if self.retry_at <= now {
+            self.retry_at = now + RETRY;
+            self.retry();
+            for router in &mut self.routers {
+                router.note_clock(&mut self.host);
+            }
+        }
+        self.host.flush();
+        if self.host.reporter.due() <= now || self.has_finished {
+            self.report(now);
+        }
+        if std::mem::take(&mut self.has_finished) {
+            self.bury();
+        }
+        self.schedule
+            .set_alarm(self.retry_at.min(self.host.reporter.due()));
+    }
+
+    fn retry(&mut self) {
+        if self.routers.iter().any(Router::is_stuck) {
+            self.host.look_again();
+            self.for_each(|router, _, host| {
+                if router.is_stuck() {
+                    router.look_at_links(host);
+                }
+            });
+        }
+    }
+
+    fn report(&mut self, now: Time) {
+        let routers = self.routers.iter();
+        let routers = routers.map(|router| router.status(&self.host)).collect();
+        let timers = self.lateness.status(now);
+        self.host.reporter.report(now, routers, timers);
+    }
+
+    /// Removes routers that have handed over.
+    fn bury(&mut self) {
+        let before = self.routers.len();
+        let host = &mut self.host;
+        self.routers.retain_mut(|router| {
+            if router.is_finished() {
+                router.release(host);
+                if router.leaving() == Some(Leaving::ForEver) {
+                    host.reporter.hurry();
+                }
+            }
+            !router.is_finished()
+        });
+        if self.routers.len() != before {
+            self.rearrange();
+        }
+        if self.routers.is_empty()
+            && let Some(ended) = self.ended.take()
+        {
+            // Nobody waits when the process is ending anyway.
+            let _ = ended.send(());
+        }
+    }
+
+    fn configure(&mut self, snapshot: VrrpSnapshot) {
         let found = if self.is_configured {
             Vec::new()
         } else {
-            found_at_start()
+            self.found_at_start()
         };
         self.is_configured = true;
         if let Some(succession) = snapshot.succession {
             self.known = Known {
                 may_lead: succession.may_lead,
                 proxy_well: succession.proxy_well,
-                scripts: succession.scripts.into_iter().collect(),
+                tracks: succession.tracks.into_iter().collect(),
                 succeeds: true,
             };
         }
-        self.leaving.retain(|leaving| !leaving.is_finished());
-        let names: Vec<_> = self.routers.keys().cloned().collect();
-        for name in names {
-            let successor = snapshot.routers.iter().find(|spec| spec.name == name);
-            if !successor.is_some_and(|spec| self.is_the_same(spec)) {
-                self.leave(&name, successor.is_none()).await;
+        self.host.look_again();
+        for router in &mut self.routers {
+            let successor = snapshot
+                .routers
+                .iter()
+                .find(|it| it.name == router.spec().name);
+            if router.leaving().is_none() && !successor.is_some_and(|it| is_same(router, it)) {
+                let leaving = match successor {
+                    Some(_) => Leaving::ForNow,
+                    None => Leaving::ForEver,
+                };
+                router.shut_down(leaving, &mut self.host);
             }
         }
         for spec in snapshot.routers {
-            match self.routers.get_mut(&spec.name) {
-                Some(running) if running.spec == spec => {}
-                Some(running) => {
-                    running.spec = spec.clone();
-                    let _ = running.router.send(Reload(spec)).await;
-                }
+            let mut staying = self.routers.iter_mut().filter(|it| it.leaving().is_none());
+            match staying.find(|it| it.spec().name == spec.name) {
+                Some(router) if *router.spec() == spec => {}
+                Some(router) => router.reload(spec, &self.known, &mut self.host),
                 None => self.begin(spec, &found),
             }
         }
         // A router that comes later finds nothing that was left to it.
         self.known.succeeds = false;
-    }
-
-    /// Passes news on to all routers.
-    pub(crate) async fn told(&mut self, message: ToVrrp) {
-        let news = match message {
-            ToVrrp::MayLead => {
-                self.known.may_lead = true;
-                News::MayLead
-            }
-            ToVrrp::ScriptChanged { script, up } => {
-                self.known.scripts.insert(script.clone(), up);
-                News::Track {
-                    subject: TrackSubject::Script(script),
-                    up,
-                }
-            }
-            ToVrrp::ProxyHealth { well } => {
-                self.known.proxy_well = well;
-                News::Proxy { well }
-            }
-            ToVrrp::Leave => {
-                for (_, running) in std::mem::take(&mut self.routers) {
-                    // A router that has ended has nothing to leave.
-                    let _ = running.router.send(Leave).await;
-                }
-                return;
-            }
-        };
-        for running in self.routers.values() {
-            // Only a router that is about to end does not take it.
-            let _ = running.router.send(news.clone()).await;
-        }
-    }
-
-    /// Hands over all addresses. Dropped before it is done, it leaves what is held to be taken off
-    /// when the process ends.
-    pub(crate) async fn shut_down(mut self) {
-        for name in self.routers.keys().cloned().collect::<Vec<_>>() {
-            self.leave(&name, false).await;
-        }
-        for leaving in self.leaving {
-            let _ = leaving.await;
-        }
-        // The process ends next, and with it whatever is not sent: the supervisor is owed the last
-        // transitions. It fails only where there is nobody to report to.
-        let _ = self.reporter.send(Finish).await;
-    }
-
-    /// A router is the same as long as its peers know it as the same.
-    fn is_the_same(&self, spec: &RouterSpec) -> bool {
-        self.routers.get(&spec.name).is_some_and(|running| {
-            (&running.spec.interface, running.spec.vrid) == (&spec.interface, spec.vrid)
-        })
+        self.rearrange();
+        self.host.reporter.hurry();
     }
 
     fn begin(&mut self, spec: RouterSpec, found: &[Assignment]) {
-        let left = leftovers(&spec, &self.links.borrow(), found);
-        let known = self.known.clone();
-        let reporter = self.reporter.clone();
-        match Router::new(spec.clone(), left, self.links.clone(), known, reporter) {
-            Ok(router) => {
-                let running = Running {
-                    spec,
-                    router: router.start(),
-                };
-                self.routers.insert(running.spec.name.clone(), running);
+        let left = leftovers(&spec, &self.host.interfaces, found);
+        let name = spec.name.clone();
+        match Router::new(spec, left) {
+            Ok(mut router) => {
+                router.begin(&self.known, &mut self.host);
+                self.routers.push(router);
             }
-            Err(why) => tracing::error!("{} cannot run: {why}", spec.name),
+            Err(why) => tracing::error!("{name} cannot run: {why}"),
         }
     }
 
-    async fn leave(&mut self, name: &str, for_ever: bool) {
-        let Some((name, running)) = self.routers.remove_entry(name) else {
-            return;
-        };
-        let (done, until_done) = oneshot::channel();
-        let _ = running.router.send(Shutdown(done)).await;
-        let reporter = self.reporter.clone();
-        self.leaving.push(actix_rt::spawn(async move {
-            // An error means that the router ended without saying so: it is gone all the same.
-            let _ = until_done.await;
-            if for_ever {
-                let _ = reporter.send(Gone(name)).await;
-            }
-        }));
-    }
-}
-
-/// Addresses with our mark that are on this machine before any router runs.
-fn found_at_start() -> Vec<Assignment> {
-    Addresses::open()
-        .and_then(|mut netlink| netlink.owned())
-        .unwrap_or_else(|error| {
+    /// Addresses with our mark that are on this machine before any router runs.
+    fn found_at_start(&mut self) -> Vec<Assignment> {
+        self.host.addresses.owned().unwrap_or_else(|error| {
             tracing::error!("cannot look for addresses left behind: {error}");
             Vec::new()
         })
+    }
+
+    fn told(&mut self, message: ToVrrp) {
+        match message {
+            ToVrrp::MayLead => {
+                self.known.may_lead = true;
+                self.for_each(|router, _, host| router.feed(Event::MayLead, host));
+            }
+            ToVrrp::TrackChanged { subject, verdict } => {
+                self.known.tracks.insert(subject.clone(), verdict);
+                self.for_each(|router, _, host| router.track(&subject, verdict, host));
+            }
+            ToVrrp::ProxyHealth { well } => {
+                self.known.proxy_well = well;
+                self.for_each(|router, known, host| router.note_proxy(known, host));
+            }
+            ToVrrp::Leave => {
+                self.for_each(|router, _, host| router.leave(host));
+                self.routers.clear();
+                self.rearrange();
+                return self.host.reporter.fall_silent();
+            }
+        }
+        self.host.reporter.hurry();
+    }
+}
+
+/// A router is the same as long as its peers know it as the same.
+fn is_same(router: &Router, spec: &RouterSpec) -> bool {
+    let own = router.spec();
+    (&own.interface, own.vrid) == (&spec.interface, spec.vrid)
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        for router in &mut self.routers {
+            router.release(&mut self.host);
+        }
+    }
+}
+
+/// Wakes the node when its alarm rings or packets have come in.
+struct Wakening;
+
+impl ActorFuture<Node> for Wakening {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        node: &mut Node,
+        _: &mut Context<Node>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        loop {
+            let has_rung = node.schedule.poll_rung(task);
+            let has_arrived = node.host.ports.poll_arrival(task);
+            let was_behind = std::mem::take(&mut node.is_behind);
+            if !has_rung && !has_arrived && !was_behind {
+                return Poll::Pending;
+            }
+            node.wake();
+            if node.is_behind {
+                // Whoever else has something to do is let before.
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Actor for Node {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let mut links = self.links.clone();
+        let node = context.address();
+        let watcher = async move {
+            while links.changed().await.is_ok() && node.send(LinksChanged).await.is_ok() {}
+        };
+        context.spawn(watcher.into_actor(self).map(|(), _, _| ()));
+        context.spawn(Wakening);
+    }
+}
+
+impl Handler<LinksChanged> for Node {
+    type Result = ();
+
+    fn handle(&mut self, _: LinksChanged, _: &mut Self::Context) {
+        self.host.interfaces = self.links.borrow_and_update().clone();
+        self.host.look_again();
+        self.host.ports.set_interfaces(&self.host.interfaces);
+        self.for_each(|router, _, host| router.look_at_links(host));
+        self.end_turn();
+    }
+}
+
+impl Handler<Configure> for Node {
+    type Result = ();
+
+    fn handle(&mut self, Configure(snapshot): Configure, _: &mut Self::Context) {
+        self.configure(snapshot);
+        self.end_turn();
+    }
+}
+
+impl Handler<News> for Node {
+    type Result = ();
+
+    fn handle(&mut self, News(message): News, _: &mut Self::Context) {
+        self.told(message);
+        self.end_turn();
+    }
+}
+
+impl Handler<Shutdown> for Node {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Shutdown, _: &mut Self::Context) -> Self::Result {
+        let (ended, until_ended) = oneshot::channel();
+        self.ended = Some(ended);
+        self.for_each(|router, _, host| {
+            if router.leaving().is_none() {
+                router.shut_down(Leaving::ForNow, host);
+            }
+        });
+        self.end_turn();
+        self.bury();
+        Box::pin(async move {
+            // An error means that the actor is gone, and its routers with it.
+            let _ = until_ended.await;
+        })
+    }
 }

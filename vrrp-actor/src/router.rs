@@ -2,28 +2,24 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::rc::Rc;
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
-    SpawnHandle, WrapFuture,
-};
 use core_vrrp::{
-    Cause, Effect, Effects, Event, Found, Priority, Router as Core, State, Time, Transition,
+    Cause, Effect, Event, Found, Priority, Router as Core, State, Time, Transition, WallTime,
 };
-use ipc::vrrp::{RouterSpec, TrackSubject};
+use ipc::event::TransitionEvent;
+use ipc::status::RouterStatus;
+use ipc::vrrp::{RouterSpec, TrackSubject, TrackVerdict, Transport};
 use platform::addresses::Assignment;
-use platform::clock::boottime;
+use platform::clock::{boottime, walltime};
 use platform::interfaces::Interface;
-use tokio::sync::oneshot;
 
-use crate::configuration::{core_spec, no_source, track_name};
-use crate::links::Links;
+use crate::configuration::{core_spec, no_source, verdict as core_verdict};
+use crate::host::Host;
 use crate::node::Known;
-use crate::port::Port;
-use crate::reporter::{Report, Reporter};
+use crate::ports::PortId;
 use crate::seldom::Seldom;
-use crate::virtual_addresses::VirtualAddresses;
+use crate::virtual_addresses::{VirtualAddresses, carrier};
 
 mod status;
 #[cfg(test)]
@@ -31,148 +27,206 @@ pub(crate) mod tests;
 
 use status::Entered;
 
-/// How often the state is reported, and a port that could not be opened is tried again.
-const TICK: Duration = Duration::from_secs(1);
-
-/// Something changed that routers have to know.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) enum News {
-    /// The node is ready.
-    MayLead,
-    /// A track was checked.
-    Track { subject: TrackSubject, up: bool },
-    /// The node's proxy serves or does not.
-    Proxy { well: bool },
-}
-
-/// The configuration of this router changed; interface and vrid are the same.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Reload(pub(crate) RouterSpec);
-
-/// Hand over, then say so and end.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Shutdown(pub(crate) oneshot::Sender<()>);
-
-/// End as if nothing had been: the addresses are a successor's.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Leave;
-
-/// Packets have come in.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Arrived;
-
-/// Some interface changed.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct LinksChanged;
-
-/// The actor.
+/// A router of this node.
 pub(crate) struct Router {
     spec: RouterSpec,
     core: Core,
-    effects: Effects,
     addresses: VirtualAddresses,
-    /// Open while the interface is up.
-    port: Option<(Port, SpawnHandle)>,
-    links: Links,
-    known: Known,
     has_leftovers: bool,
-    timer: Option<SpawnHandle>,
+    /// Known while the interface is up.
+    port: Option<PortId>,
     entered: Entered,
     seldom: Seldom,
-    reporter: Addr<Reporter>,
-    finished: Option<oneshot::Sender<()>>,
+    leaving: Option<Leaving>,
+}
+
+/// How a router goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// It is configured no more.
+    ForEver,
+    /// It, or another of its name, comes again.
+    ForNow,
 }
 
 impl Router {
-    /// A router that starts with its actor. `leftovers` are addresses of a predecessor that died.
+    /// A router that is to [`Router::begin`]. `leftovers` are addresses of a predecessor that died.
     ///
     /// # Errors
-    /// Why it cannot run at all: no netlink, or a configuration that was not inspected.
-    pub(crate) fn new(
-        spec: RouterSpec,
-        leftovers: Vec<Assignment>,
-        links: Links,
-        known: Known,
-        reporter: Addr<Reporter>,
-    ) -> Result<Self, String> {
-        let has_leftovers = !leftovers.is_empty();
-        let addresses = VirtualAddresses::open(leftovers).map_err(|error| error.to_string())?;
-        let source = no_source(&spec);
+    /// A phrase, when the configuration was not inspected.
+    pub(crate) fn new(spec: RouterSpec, leftovers: Vec<Assignment>) -> Result<Self, String> {
         Ok(Self {
-            core: Core::new(core_spec(&spec, source)?),
+            core: Core::new(core_spec(&spec, no_source(&spec))?),
+            has_leftovers: !leftovers.is_empty(),
+            addresses: VirtualAddresses::new(leftovers, spec.lease_seconds),
             spec,
-            effects: Effects::default(),
-            addresses,
             port: None,
-            links,
-            known,
-            has_leftovers,
-            timer: None,
             entered: Entered::at_start(),
             seldom: Seldom::default(),
-            reporter,
-            finished: None,
+            leaving: None,
         })
     }
 
     /// All that is known already, then the start.
-    fn begin(&mut self, context: &mut Context<Self>) {
-        for (script, up) in self.known.scripts.clone() {
-            self.track(&TrackSubject::Script(script), up, context);
+    pub(crate) fn begin(&mut self, known: &Known, host: &mut Host) {
+        self.note_clock(host);
+        for (subject, verdict) in &known.tracks {
+            self.track(subject, *verdict, host);
         }
-        self.feed(
-            Event::Proxy {
-                well: self.proxy_counts_as_well(),
-            },
-            context,
-        );
-        if self.known.may_lead {
-            self.feed(Event::MayLead, context);
+        self.note_proxy(known, host);
+        if known.may_lead {
+            self.feed(Event::MayLead, host);
         }
-        self.look_at_links(context);
-        self.feed(
-            Event::Start(match (self.has_leftovers, self.known.succeeds) {
-                (false, _) => Found::Nothing,
-                (true, false) => Found::Leftovers,
-                (true, true) => Found::Succession,
-            }),
-            context,
-        );
-        self.report(None);
+        self.look_at_links(host);
+        let found = match (self.has_leftovers, known.succeeds) {
+            (false, _) => Found::Nothing,
+            (true, false) => Found::Leftovers,
+            (true, true) => Found::Succession,
+        };
+        self.feed(Event::Start(found), host);
     }
 
-    /// Lets the core take an event, carries out what it says, and sets the timer anew.
-    fn feed(&mut self, event: Event<'_>, context: &mut Context<Self>) {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.core.handle(now(), event, &mut effects);
+    /// Another configuration; interface and vrid are the same.
+    pub(crate) fn reload(&mut self, spec: RouterSpec, known: &Known, host: &mut Host) {
+        self.spec = spec;
+        self.note_clock(host);
+        // The port first: the core has something to say when it is told.
+        self.look_at_links(host);
+        self.reload_core(self.core.spec().source, host);
+        self.note_proxy(known, host);
+    }
+
+    /// What the clock on the wall says. Told again and again, since it may be set.
+    pub(crate) fn note_clock(&mut self, host: &mut Host) {
+        self.feed(Event::WallClock(WallTime(walltime())), host);
+    }
+
+    /// Hands over; done when [`Router::is_finished`].
+    pub(crate) fn shut_down(&mut self, leaving: Leaving, host: &mut Host) {
+        self.leaving = Some(leaving);
+        self.feed(Event::Shutdown, host);
+    }
+
+    /// Ends as if nothing had been: the addresses are a successor's.
+    pub(crate) fn leave(&mut self, host: &mut Host) {
+        self.addresses.leave(&mut host.addresses);
+    }
+
+    /// Holds nothing any more, whatever the core thinks: the end.
+    pub(crate) fn release(&mut self, host: &mut Host) {
+        self.addresses.release(&mut host.addresses);
+    }
+
+    /// Lets the core take an event and carries out what it says. What can go out together with that
+    /// of other routers waits for [`Host::flush`].
+    pub(crate) fn feed(&mut self, event: Event<'_>, host: &mut Host) {
+        let mut effects = std::mem::take(&mut host.effects);
+        self.core.handle(Time(boottime()), event, &mut effects);
         for effect in effects.drain() {
-            self.perform(effect);
+            self.perform(effect, host);
         }
-        self.effects = effects;
-        self.set_timer(context);
-        if self.core.is_finished() {
-            if let Some(finished) = self.finished.take() {
-                // Nobody waits when the process is ending anyway.
-                let _ = finished.send(());
+        host.effects = effects;
+    }
+
+    /// A track was checked.
+    pub(crate) fn track(&mut self, subject: &TrackSubject, verdict: TrackVerdict, host: &mut Host) {
+        let name = subject.to_string();
+        let verdict = core_verdict(subject, verdict);
+        let track = Event::Track {
+            name: &name,
+            verdict,
+        };
+        self.feed(track, host);
+    }
+
+    /// The node's proxy serves or does not.
+    pub(crate) fn note_proxy(&mut self, known: &Known, host: &mut Host) {
+        let well = known.proxy_well || !self.spec.track_proxy;
+        self.feed(Event::Proxy { well }, host);
+    }
+
+    /// Brings the port and the tracked interfaces in line with what the interfaces are now.
+    pub(crate) fn look_at_links(&mut self, host: &mut Host) {
+        let interfaces = Rc::clone(&host.interfaces);
+        let is_up = |name: &str| interfaces.iter().any(|it| it.name == name && it.is_up);
+        for track in self.spec.tracks.clone() {
+            if let TrackSubject::Interface(name) = &track.subject {
+                let verdict = if is_up(name) {
+                    TrackVerdict::Up
+                } else {
+                    TrackVerdict::Down
+                };
+                self.track(&track.subject, verdict, host);
             }
-            context.stop();
+        }
+        let own = interfaces
+            .iter()
+            .find(|it| it.name == self.spec.interface && it.is_up);
+        let is_connected = match own {
+            Some(own) => self.connect(own, host),
+            None => {
+                self.port = None;
+                Ok(false)
+            }
+        };
+        let up = is_connected.unwrap_or_else(|error| {
+            self.complain("cannot open its sockets", Err(error));
+            false
+        });
+        self.feed(Event::Link { up }, host);
+    }
+
+    /// Whether adverts can be sent: the port is open and there is an address to send them from.
+    fn connect(&mut self, own: &Interface, host: &mut Host) -> io::Result<bool> {
+        let is_multicast = matches!(self.spec.transport, Transport::Multicast { .. });
+        let is_ipv6 = no_source(&self.spec).is_ipv6();
+        self.port = Some(host.ports.open(own, is_ipv6, is_multicast)?);
+        let source = match &self.spec.transport {
+            Transport::Multicast { source: None } => host.source(own.index, is_ipv6)?,
+            Transport::Multicast { source } => *source,
+            Transport::Unicast { source, .. } => Some(*source),
+        };
+        let Some(source) = source else {
+            return Ok(false);
+        };
+        if source != self.core.spec().source {
+            self.reload_core(source, host);
+        }
+        Ok(true)
+    }
+
+    fn reload_core(&mut self, source: IpAddr, host: &mut Host) {
+        match core_spec(&self.spec, source) {
+            Ok(spec) => self.feed(Event::Reload(Box::new(spec)), host),
+            Err(why) => tracing::error!("{}: {why}", self.spec.name),
         }
     }
 
-    fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, effect: Effect, host: &mut Host) {
         match effect {
-            Effect::AddAddresses => self.addresses.hold(&self.spec, &self.links.borrow()),
-            Effect::RemoveAddresses => self.addresses.release(),
-            Effect::RenewLease => self.addresses.renew(),
-            Effect::SendAdvert(priority) => self.perform_send(priority),
-            Effect::Announce { times } => self.perform_announce(times),
-            Effect::Transition(transition) => self.perform_transition(&transition),
+            Effect::AddAddresses => {
+                self.addresses
+                    .hold(&self.spec, &host.interfaces, &mut host.addresses);
+            }
+            Effect::RemoveAddresses => self.addresses.release(&mut host.addresses),
+            Effect::RenewLease => host.renew(self.addresses.renewals()),
+            Effect::SendAdvert(priority) => self.perform_send(priority, host),
+            Effect::Announce { times } => self.perform_announce(times, host),
+            Effect::Transition(transition) => self.perform_transition(&transition, host),
+            Effect::PriorityChanged { .. } => host.reporter.hurry(),
+            Effect::Contested { address, mac } => {
+                let name = &self.spec.name;
+                tracing::warn!("{name}: {address} is claimed by {mac:02x?}");
+            }
+            Effect::ChecksumDiffers { source, heard } => {
+                if let Some(more) = self.seldom.may_say("checksum", boottime()) {
+                    let (name, heard) = (&self.spec.name, heard.name());
+                    tracing::warn!(
+                        "{name}: {source} sends checksums of the form {heard}, and `checksum` here \
+                         has the other one; {more} more"
+                    );
+                }
+            }
             Effect::Discarded { reason, source } => {
                 if let Some(more) = self.seldom.may_say(reason.name(), boottime()) {
                     let (name, reason) = (&self.spec.name, reason.name());
@@ -182,20 +236,23 @@ impl Router {
         }
     }
 
-    fn perform_send(&mut self, priority: Priority) {
-        let Some((port, _)) = &mut self.port else {
-            return;
-        };
-        let sent = port.send(&self.core, priority);
-        self.complain("cannot send an advert", sent);
+    fn perform_send(&mut self, priority: Priority, host: &mut Host) {
+        if let Some(port) = self.port {
+            host.ports.send(port, &mut self.core, priority);
+        }
     }
 
-    fn perform_announce(&mut self, times: u8) {
+    fn perform_announce(&mut self, times: u8, host: &mut Host) {
+        let interfaces = Rc::clone(&host.interfaces);
         for _ in 0..times {
-            if let Some((port, _)) = &mut self.port {
-                let announced = port.announce(&self.spec);
-                self.complain("cannot announce", announced);
+            let mut outcome = Ok(());
+            for address in self.spec.held() {
+                let name = carrier(&self.spec, address);
+                if let Some(interface) = interfaces.iter().find(|it| it.name == name) {
+                    outcome = host.ports.announce(interface, address.address).and(outcome);
+                }
             }
+            self.complain("cannot announce", outcome);
         }
     }
 
@@ -207,231 +264,52 @@ impl Router {
         }
     }
 
-    fn perform_transition(&mut self, transition: &Transition) {
+    fn perform_transition(&mut self, transition: &Transition, host: &mut Host) {
         self.entered = Entered::by(transition);
-        let event = self.entered.event(&self.spec, transition);
+        let event: TransitionEvent = self.entered.event(&self.spec, transition);
         let (name, cause) = (&self.spec.name, &event.cause);
         tracing::info!("{name}: {} to {}: {cause}", event.from, event.to);
         // To the world, a router that goes on after an upgrade has been Master all the time.
-        let is_news = transition.cause != Cause::Succeeded;
-        self.report(is_news.then_some(event));
-    }
-
-    fn report(&mut self, transition: Option<ipc::event::TransitionEvent>) {
-        let lost = self.port.as_ref().map_or(0, |(port, _)| port.lost());
-        let status = self.entered.status(&self.spec, &self.core, lost);
-        // The reporter never waits: its mailbox is full only if it is dead.
-        if self
-            .reporter
-            .try_send(Report { status, transition })
-            .is_err()
-        {
-            tracing::error!("{}: a report was lost", self.spec.name);
+        if transition.cause == Cause::Succeeded {
+            host.reporter.hurry();
+        } else {
+            host.reporter.transition(event);
         }
     }
 
-    fn set_timer(&mut self, context: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            context.cancel_future(timer);
-        }
-        if let Some(due) = self.core.poll_timeout() {
-            let timer = context.run_later(due.since(now()), Self::wake);
-            self.timer = Some(timer);
-        }
+    /// What it was told to be.
+    pub(crate) fn spec(&self) -> &RouterSpec {
+        &self.spec
     }
 
-    /// What has come in is heard first: it may be that nothing is due any more.
-    fn wake(&mut self, context: &mut Context<Self>) {
-        self.timer = None;
-        self.receive(context);
-        self.feed(Event::Timeout, context);
+    /// When it wants [`Event::Timeout`].
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.core.poll_timeout()
     }
 
-    fn receive(&mut self, context: &mut Context<Self>) {
-        while let Some(packet) = self.port.as_ref().and_then(|(port, _)| port.next()) {
-            self.feed(Event::of_packet(packet.octets()), context);
-        }
+    /// Where it speaks and listens, while its interface is up.
+    pub(crate) fn port(&self) -> Option<PortId> {
+        self.port
     }
 
-    fn track(&mut self, subject: &TrackSubject, up: bool, context: &mut Context<Self>) {
-        let name = track_name(subject);
-        self.feed(Event::Track { name: &name, up }, context);
+    /// Whether and how it goes away.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        self.leaving
     }
 
-    fn proxy_counts_as_well(&self) -> bool {
-        self.known.proxy_well || !self.spec.track_proxy
+    /// Whether it has handed over.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.core.is_finished()
     }
 
-    /// Brings the port and the tracked interfaces in line with what the interfaces are now.
-    fn look_at_links(&mut self, context: &mut Context<Self>) {
-        let interfaces = self.links.borrow_and_update().clone();
-        let is_up = |name: &str| interfaces.iter().any(|it| it.name == name && it.is_up);
-        for track in self.spec.tracks.clone() {
-            if let TrackSubject::Interface(name) = &track.subject {
-                self.track(&track.subject, is_up(name), context);
-            }
-        }
-        let own = interfaces
-            .iter()
-            .find(|it| it.name == self.spec.interface && it.is_up);
-        let is_connected = match own {
-            Some(own) => self.connect(own, &interfaces, context),
-            None => {
-                self.disconnect(context);
-                Ok(false)
-            }
-        };
-        let up = is_connected.unwrap_or_else(|error| {
-            self.complain("cannot open its sockets", Err(error));
-            false
-        });
-        self.feed(Event::Link { up }, context);
+    /// Whether looking at the interfaces again may help it.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.port.is_none() || self.core.state() == State::Fault
     }
 
-    /// Whether adverts can be sent: the port is open and there is an address to send them from.
-    fn connect(
-        &mut self,
-        own: &Interface,
-        interfaces: &[Interface],
-        context: &mut Context<Self>,
-    ) -> io::Result<bool> {
-        if !self.port.as_ref().is_some_and(|(port, _)| port.is_on(own)) {
-            self.disconnect(context);
-            let port = Port::open(&self.spec, own, interfaces)?;
-            let arrival = port.arrival();
-            let router = context.address();
-            let listener = async move {
-                loop {
-                    arrival.notified().await;
-                    if router.send(Arrived).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            let listener = context.spawn(listener.into_actor(self));
-            self.port = Some((port, listener));
-        }
-        let Some(source) = self.addresses.source(&self.spec, own)? else {
-            return Ok(false);
-        };
-        if source != self.core.spec().source {
-            self.reload_core(source, context);
-        }
-        Ok(true)
-    }
-
-    fn disconnect(&mut self, context: &mut Context<Self>) {
-        if let Some((_, listener)) = self.port.take() {
-            context.cancel_future(listener);
-        }
-    }
-
-    fn reload_core(&mut self, source: IpAddr, context: &mut Context<Self>) {
-        match core_spec(&self.spec, source) {
-            Ok(spec) => self.feed(Event::Reload(Box::new(spec)), context),
-            Err(why) => tracing::error!("{}: {why}", self.spec.name),
-        }
-    }
-}
-
-/// The core's time: since boot, sleep included.
-fn now() -> Time {
-    Time(boottime())
-}
-
-impl Actor for Router {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        self.begin(context);
-        let mut links = self.links.clone();
-        let router = context.address();
-        let watcher = async move {
-            while links.changed().await.is_ok() && router.send(LinksChanged).await.is_ok() {}
-        };
-        context.spawn(watcher.into_actor(self).map(|(), _, _| ()));
-        context.run_interval(TICK, |router, context| {
-            if router.port.is_none() || router.core.state() == State::Fault {
-                router.look_at_links(context);
-            }
-            router.report(None);
-        });
-    }
-}
-
-impl Handler<Arrived> for Router {
-    type Result = ();
-
-    fn handle(&mut self, _: Arrived, context: &mut Self::Context) {
-        self.receive(context);
-    }
-}
-
-impl Handler<LinksChanged> for Router {
-    type Result = ();
-
-    fn handle(&mut self, _: LinksChanged, context: &mut Self::Context) {
-        self.look_at_links(context);
-    }
-}
-
-impl Handler<News> for Router {
-    type Result = ();
-
-    fn handle(&mut self, news: News, context: &mut Self::Context) {
-        match news {
-            News::MayLead => self.feed(Event::MayLead, context),
-            News::Track { subject, up } => self.track(&subject, up, context),
-            News::Proxy { well } => {
-                self.known.proxy_well = well;
-                self.feed(
-                    Event::Proxy {
-                        well: self.proxy_counts_as_well(),
-                    },
-                    context,
-                );
-            }
-        }
-    }
-}
-
-impl Handler<Reload> for Router {
-    type Result = ();
-
-    fn handle(&mut self, Reload(spec): Reload, context: &mut Self::Context) {
-        let needs_another_port =
-            (&self.spec.transport, &self.spec.addresses) != (&spec.transport, &spec.addresses);
-        self.spec = spec;
-        if needs_another_port {
-            self.disconnect(context);
-        }
-        // The port first: the core has something to say when it is told.
-        self.look_at_links(context);
-        self.reload_core(self.core.spec().source, context);
-        self.feed(
-            Event::Proxy {
-                well: self.proxy_counts_as_well(),
-            },
-            context,
-        );
-        self.report(None);
-    }
-}
-
-impl Handler<Leave> for Router {
-    type Result = ();
-
-    fn handle(&mut self, _: Leave, context: &mut Self::Context) {
-        self.addresses.leave();
-        context.stop();
-    }
-}
-
-impl Handler<Shutdown> for Router {
-    type Result = ();
-
-    fn handle(&mut self, Shutdown(finished): Shutdown, context: &mut Self::Context) {
-        self.finished = Some(finished);
-        self.feed(Event::Shutdown, context);
+    /// How it is now.
+    pub(crate) fn status(&self, host: &Host) -> RouterStatus {
+        let lost = self.port.map_or(0, |port| host.ports.lost(port));
+        self.entered.status(&self.spec, &self.core, lost)
     }
 }

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use actix::Addr;
 use ipc::vrrp::{Vrrp, VrrpSnapshot};
 use link::child::{Order, Supervisor};
 
 use crate::configuration::inspect;
-use crate::node::Node;
+use crate::node::{Configure, News, Node, Shutdown};
 
 /// How long an orphan waits before it says priority 0. Whoever kills the whole node kills the
 /// supervisor first or last, but at one go; to be killed just after a peer was told to take over
@@ -16,7 +17,7 @@ const ORPHAN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Follows orders until the supervisor says stop or is gone, and then until all addresses are handed
 /// over.
-pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
+pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, node: Addr<Node>) {
     let mut waiting: Option<(u64, VrrpSnapshot)> = None;
     loop {
         match supervisor.next().await {
@@ -34,14 +35,19 @@ pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
             Order::Commit { generation } => {
                 match waiting.take_if(|(prepared, _)| *prepared == generation) {
                     Some((_, snapshot)) => {
-                        node.configure(snapshot).await;
-                        supervisor.committed(generation);
+                        // It fails only for a node that is gone, and then nothing is in force.
+                        if node.send(Configure(snapshot)).await.is_ok() {
+                            supervisor.committed(generation);
+                        }
                     }
                     None => tracing::error!("generation {generation} was never prepared"),
                 }
             }
             Order::Abort { .. } => waiting = None,
-            Order::Role { message, .. } => node.told(message).await,
+            Order::Role { message, .. } => {
+                // It fails only for a node that is gone and has nobody to tell.
+                let _ = node.send(News(message)).await;
+            }
             Order::Stop { within } => return hand_over(supervisor, node, Some(within)).await,
             Order::Gone => {
                 tracing::warn!("the supervisor is gone, giving up all addresses");
@@ -53,18 +59,20 @@ pub(crate) async fn follow(supervisor: &Supervisor<Vrrp>, mut node: Node) {
 }
 
 /// Heartbeats are answered meanwhile; other orders come too late.
-async fn hand_over(supervisor: &Supervisor<Vrrp>, node: Node, within: Option<Duration>) {
+async fn hand_over(supervisor: &Supervisor<Vrrp>, node: Addr<Node>, within: Option<Duration>) {
     let ordinary_end = async {
         match within {
             Some(within) => {
-                if tokio::time::timeout(within, node.shut_down())
+                if tokio::time::timeout(within, node.send(Shutdown))
                     .await
                     .is_err()
                 {
                     tracing::warn!("not all addresses were handed over within {within:?}");
                 }
             }
-            None => node.shut_down().await,
+            None => {
+                let _ = node.send(Shutdown).await;
+            }
         }
     };
     tokio::pin!(ordinary_end);

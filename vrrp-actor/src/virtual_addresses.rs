@@ -1,111 +1,91 @@
 //! The addresses that one router holds on this node.
 
-use std::io;
-use std::net::IpAddr;
-
-use ipc::vrrp::{RouterSpec, Transport, VirtualAddress};
-use platform::addresses::{Addresses, Assignment};
+use ipc::vrrp::{RouterSpec, VirtualAddress};
+use platform::addresses::{Addresses, Assignment, Renewals};
 use platform::interfaces::Interface;
 
-use crate::configuration::no_source;
-
-/// Puts a router's addresses on and takes them off. What is held is taken off at the latest when this
-/// is dropped.
+/// Puts a router's addresses on and takes them off.
 #[derive(Debug)]
 pub(crate) struct VirtualAddresses {
-    netlink: Addresses,
     held: Vec<Assignment>,
-    lease_seconds: Option<u32>,
+    /// What renews the lease of all that is held.
+    renewals: Renewals,
 }
 
 impl VirtualAddresses {
     /// Holds what a predecessor of this process left behind.
-    ///
-    /// # Errors
-    /// When there is no netlink.
-    pub(crate) fn open(leftovers: Vec<Assignment>) -> io::Result<Self> {
-        Ok(Self {
-            netlink: Addresses::open()?,
+    pub(crate) fn new(leftovers: Vec<Assignment>, lease_seconds: Option<u32>) -> Self {
+        Self {
+            renewals: renewals(&leftovers, lease_seconds),
             held: leftovers,
-            lease_seconds: None,
-        })
+        }
     }
 
     /// Holds all addresses of `spec`, and none that an earlier one had.
-    pub(crate) fn hold(&mut self, spec: &RouterSpec, interfaces: &[Interface]) {
-        self.lease_seconds = spec.lease_seconds;
+    pub(crate) fn hold(
+        &mut self,
+        spec: &RouterSpec,
+        interfaces: &[Interface],
+        kernel: &mut Addresses,
+    ) {
         let wanted: Vec<_> = spec
-            .addresses
-            .iter()
+            .held()
             .filter_map(|address| assignment(spec, address, interfaces))
             .collect();
         for old in std::mem::take(&mut self.held) {
             if !wanted.iter().any(|new| new.is_same_address(&old)) {
-                self.release_one(&old);
+                release_one(&old, kernel);
             }
         }
+        self.renewals = renewals(&wanted, spec.lease_seconds);
         self.held = wanted;
-        self.renew();
+        self.renew_now(kernel);
     }
 
-    /// Begins the lease of all held addresses anew. An address that somebody else took off comes back.
-    pub(crate) fn renew(&mut self) {
-        for held in &self.held {
-            if let Err(error) = self.netlink.hold(held, self.lease_seconds) {
-                tracing::error!("cannot hold {}: {error}", held.address);
-            }
-        }
+    /// What begins the lease of all held addresses anew. An address that somebody else took off comes
+    /// back by it.
+    pub(crate) fn renewals(&self) -> &Renewals {
+        &self.renewals
     }
 
     /// Renews what is held a last time and leaves it where it is, for a successor.
-    pub(crate) fn leave(&mut self) {
-        self.renew();
+    pub(crate) fn leave(&mut self, kernel: &mut Addresses) {
+        self.renew_now(kernel);
         self.held.clear();
+        self.renewals.clear();
     }
 
     /// Holds nothing any more.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn release(&mut self, kernel: &mut Addresses) {
         for held in std::mem::take(&mut self.held) {
-            self.release_one(&held);
+            release_one(&held, kernel);
         }
+        self.renewals.clear();
     }
 
-    /// Where the router's adverts come from: what its configuration says, else the first address of
-    /// its interface that is not virtual (over IPv6 the first link-local one); `None` while there is
-    /// none.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub(crate) fn source(
-        &mut self,
-        spec: &RouterSpec,
-        own: &Interface,
-    ) -> io::Result<Option<IpAddr>> {
-        match &spec.transport {
-            Transport::Multicast { source: None } if no_source(spec).is_ipv6() => {
-                let address = self.netlink.link_local(own.index)?;
-                Ok(address.map(IpAddr::from))
-            }
-            Transport::Multicast { source: None } => {
-                let address = self.netlink.primary(own.index)?;
-                Ok(address.map(IpAddr::from))
-            }
-            Transport::Multicast { source } => Ok(*source),
-            Transport::Unicast { source, .. } => Ok(Some(*source)),
+    fn renew_now(&self, kernel: &mut Addresses) {
+        if self.held.is_empty() {
+            return;
         }
-    }
-
-    fn release_one(&mut self, held: &Assignment) {
-        if let Err(error) = self.netlink.release(held) {
-            tracing::error!("cannot take {} off: {error}", held.address);
+        if let Err(error) = kernel.renew(&self.renewals) {
+            let addresses: Vec<_> = self.held.iter().map(|it| it.address).collect();
+            tracing::error!("cannot hold all of {addresses:?}: {error}");
         }
     }
 }
 
-impl Drop for VirtualAddresses {
-    fn drop(&mut self) {
-        self.release();
+fn release_one(held: &Assignment, kernel: &mut Addresses) {
+    if let Err(error) = kernel.release(held) {
+        tracing::error!("cannot take {} off: {error}", held.address);
     }
+}
+
+fn renewals(held: &[Assignment], lease_seconds: Option<u32>) -> Renewals {
+    let mut renewals = Renewals::default();
+    for assignment in held {
+        renewals.add(assignment, lease_seconds);
+    }
+    renewals
 }
 
 /// Which of `owned` belong to the router.
@@ -115,8 +95,7 @@ pub(crate) fn leftovers(
     owned: &[Assignment],
 ) -> Vec<Assignment> {
     let ours = spec
-        .addresses
-        .iter()
+        .held()
         .filter_map(|address| assignment(spec, address, interfaces));
     ours.filter(|ours| owned.iter().any(|found| found.is_same_address(ours)))
         .collect()

@@ -1,6 +1,8 @@
 //! The real program on two nodes, driven as the supervisor drives it. Version 3 with ten adverts a
 //! second, so that a Master is missed after 0.3 s; a lease of 1 s. Needs root.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -12,7 +14,8 @@ use std::time::{Duration, Instant};
 use ipc::lifecycle::{FromChild, Role, ToChild, Welcome};
 use ipc::status::RouterState;
 use ipc::vrrp::{
-    AnnounceSpec, FromVrrp, RouterSpec, ToVrrp, Transport, VirtualAddress, VrrpSnapshot,
+    AnnounceSpec, Failback, FromVrrp, OnUnhealthy, RouterSpec, ToVrrp, Transport, VirtualAddress,
+    VrrpSnapshot,
 };
 use platform::process::{Image, Signal, kill_group};
 use platform::seqpacket::SeqPacket;
@@ -42,9 +45,11 @@ fn spec(own: Ipv4Addr) -> RouterSpec {
             min_ttl: 255,
         },
         checksum: None,
-        auth_pass: None,
-        preempt: true,
-        preempt_delay: Duration::ZERO,
+        auth: None,
+        failback: Failback::Auto(Duration::ZERO),
+        on_unhealthy: OnUnhealthy::Abdicate,
+        sync_group: None,
+        notify_priority_changes: false,
         addresses: vec![VirtualAddress {
             address: VIP.into(),
             prefix_len: 32,
@@ -52,6 +57,7 @@ fn spec(own: Ipv4Addr) -> RouterSpec {
             label: None,
             scope: 0,
         }],
+        excluded_addresses: Vec::new(),
         lease_seconds: Some(1),
         tracks: Vec::new(),
         track_proxy: true,
@@ -73,6 +79,8 @@ struct Node {
     runtime: tokio::runtime::Runtime,
     running: Option<(tokio::process::Child, SeqPacket)>,
     generation: u64,
+    /// What was said before a configuration was in force, and has not been looked at.
+    early: RefCell<VecDeque<FromChild<FromVrrp>>>,
 }
 
 impl Node {
@@ -92,6 +100,7 @@ impl Node {
             runtime,
             running: None,
             generation: 0,
+            early: RefCell::default(),
         }
     }
 
@@ -113,6 +122,7 @@ impl Node {
             uid: NOBODY,
             gid: NOBODY,
             log_level: "info".into(),
+            realtime: true,
         }));
         self.configure(spec(self.address));
         self.say(&ToChild::Role(ToVrrp::MayLead));
@@ -136,7 +146,15 @@ impl Node {
         sent.expect("sent");
         self.hear(|message| matches!(message, FromChild::Prepared { .. }));
         self.say(&ToChild::Commit { generation });
-        self.hear(|message| matches!(message, FromChild::Committed { .. }));
+        let early = RefCell::default();
+        self.hear(|message| {
+            let is_it = matches!(message, FromChild::Committed { .. });
+            if !is_it {
+                VecDeque::push_back(&mut early.borrow_mut(), message.clone());
+            }
+            is_it
+        });
+        self.early.borrow_mut().append(&mut early.borrow_mut());
     }
 
     fn socket(&self) -> &SeqPacket {
@@ -153,7 +171,11 @@ impl Node {
         let begun = Instant::now();
         let mut buffer = vec![0; ipc::codec::PACKET_MAX];
         while begun.elapsed() < PATIENCE {
-            if let Ok(packet) = self.socket().receive(&mut buffer) {
+            if let Some(message) = self.early.borrow_mut().pop_front() {
+                if is_it(&message) {
+                    return;
+                }
+            } else if let Ok(packet) = self.socket().receive(&mut buffer) {
                 let message = ipc::codec::decode(&buffer[..packet.length]).expect("a message");
                 if is_it(&message) {
                     return;

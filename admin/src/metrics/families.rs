@@ -65,6 +65,26 @@ impl<'e> Families<'e> {
         Ok(())
     }
 
+    /// A histogram without labels: the sum of what was observed, and how often it was observed up to
+    /// each bound, in rising order and with infinity at the end.
+    pub(super) fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        up_to: &[(f64, u64)],
+    ) -> fmt::Result {
+        let mut below = 0;
+        let buckets = up_to.iter().map(|(bound, count)| {
+            let here = count.saturating_sub(below);
+            below = *count;
+            (*bound, here)
+        });
+        let buckets: Vec<_> = buckets.collect();
+        self.describe(name, help, MetricType::Histogram)?
+            .encode_histogram::<NoLabelSet>(sum, below, &buckets, None)
+    }
+
     fn describe<'s>(
         &'s mut self,
         name: &'s str,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use ipc::status::{NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus};
+use ipc::status::{
+    NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus,
+};
 
 use super::families::{Families, Labels};
 
@@ -12,6 +14,7 @@ pub(super) fn write(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Resu
     write_node(families, node)?;
     write_routers(families, &node.routers)?;
     write_adverts(families, &node.routers)?;
+    write_timers(families, &node.timers)?;
     write_servers(families, &node.servers)?;
     write_processes(families, &node.processes)?;
     write_traffic(families, node)
@@ -126,6 +129,27 @@ fn write_adverts(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::
         routers
             .iter()
             .map(|router| (of_router(router), router.became_master)),
+    )
+}
+
+fn write_timers(families: &mut Families<'_>, timers: &TimerStatus) -> fmt::Result {
+    let seconds = |us: u32| f64::from(us) / 1e6;
+    let late = Duration::from_micros(timers.late_us).as_secs_f64();
+    let buckets = timers.buckets.iter();
+    let buckets: Vec<_> = buckets
+        .map(|(bound, count)| (seconds(*bound), *count))
+        .chain([(f64::INFINITY, timers.count)])
+        .collect();
+    families.histogram(
+        "evenkeel_vrrp_timer_lateness_seconds",
+        "How late the timers of virtual routers were: what a busy node does to its adverts.",
+        late,
+        &buckets,
+    )?;
+    families.gauge(
+        "evenkeel_vrrp_timer_lateness_recent_max_seconds",
+        "How late the latest timer of the last half minute or minute was.",
+        seconds(timers.recent_max_us),
     )
 }
 

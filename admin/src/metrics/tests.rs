@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipc::Role;
-use ipc::status::{ProcessStatus, RouterState, RouterStatus, ServerStatus, Traffic};
+use ipc::status::{ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus, Traffic};
 
 use super::*;
 
@@ -41,6 +41,14 @@ fn node() -> NodeStatus {
             router("YN_API_GATEWAY", RouterState::Master),
             router("OTHER", RouterState::Backup),
         ],
+        timers: TimerStatus {
+            scheduling: "nice -20".into(),
+            count: 7,
+            late_us: 4_500,
+            buckets: vec![(500, 3), (1_000, 6), (2_000, 6)],
+            recent_p99_us: 500,
+            recent_max_us: 2_100,
+        },
         servers: vec![ServerStatus {
             upstream: "app".into(),
             address: "192.168.0.201:80".parse().unwrap(),
@@ -84,7 +92,7 @@ fn parse(text: &str) -> BTreeMap<String, f64> {
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').expect("a type");
             assert_eq!(name, helped, "help comes before the type");
-            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
             assert!(!name.ends_with("_total"), "{line}");
             assert!(families.insert(name.to_owned()), "{name} comes twice");
             family = (name.to_owned(), kind.to_owned());
@@ -94,11 +102,12 @@ fn parse(text: &str) -> BTreeMap<String, f64> {
             let suffix = name
                 .strip_prefix(&family.0)
                 .expect("a sample of its family");
-            assert_eq!(
-                suffix,
-                if family.1 == "counter" { "_total" } else { "" },
-                "{line}"
-            );
+            let suffixes: &[&str] = match family.1.as_str() {
+                "counter" => &["_total"],
+                "histogram" => &["_sum", "_count", "_bucket"],
+                _ => &[""],
+            };
+            assert!(suffixes.contains(&suffix), "{line}");
             assert_labels(labels.strip_suffix('}').expect("closed labels"));
             let value = value.parse().expect("a number");
             assert_eq!(

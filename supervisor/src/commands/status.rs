@@ -45,6 +45,11 @@ pub(super) fn perform(arguments: &Status) -> ExitCode {
     }
 }
 
+/// Microseconds as milliseconds with one digit.
+fn ms(us: u32) -> String {
+    format!("{:.1}", f64::from(us) / 1000.0)
+}
+
 fn text(status: &NodeStatus) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -94,6 +99,16 @@ fn write_text(out: &mut String, status: &NodeStatus) -> std::fmt::Result {
             router.adverts_sent,
             router.adverts_received,
             router.discarded.iter().map(|(_, count)| count).sum::<u64>()
+        )?;
+    }
+    let timers = &status.timers;
+    if timers.count > 0 {
+        writeln!(
+            out,
+            "\nvrrp timers: 99 of 100 within {} ms, the latest {} ms late; {}",
+            ms(timers.recent_p99_us),
+            ms(timers.recent_max_us),
+            timers.scheduling
         )?;
     }
     let well = if status.proxy_well {

@@ -86,8 +86,5 @@ fn state(state: State) -> RouterState {
 }
 
 fn addresses(spec: &RouterSpec) -> Vec<IpAddr> {
-    spec.addresses
-        .iter()
-        .map(|virtual_| virtual_.address)
-        .collect()
+    spec.held().map(|held| held.address).collect()
 }

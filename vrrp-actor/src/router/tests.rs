@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipc::vrrp::{AnnounceSpec, RouterSpec, Transport, VirtualAddress};
+use ipc::vrrp::{
+    AnnounceSpec, Auth, Failback, OnUnhealthy, Pass, RouterSpec, Transport, VirtualAddress,
+};
 
 /// Version 2, unicast, with a password.
 pub(crate) fn spec() -> RouterSpec {
@@ -20,9 +22,11 @@ pub(crate) fn spec() -> RouterSpec {
             min_ttl: 255,
         },
         checksum: None,
-        auth_pass: Some(*b"testpass"),
-        preempt: true,
-        preempt_delay: Duration::ZERO,
+        auth: Some(Auth::Pass(Pass(*b"testpass"))),
+        failback: Failback::Auto(Duration::ZERO),
+        on_unhealthy: OnUnhealthy::Abdicate,
+        sync_group: None,
+        notify_priority_changes: false,
         addresses: vec![VirtualAddress {
             address: IpAddr::from([192, 168, 0, 105]),
             prefix_len: 32,
@@ -30,6 +34,7 @@ pub(crate) fn spec() -> RouterSpec {
             label: None,
             scope: 0,
         }],
+        excluded_addresses: Vec::new(),
         lease_seconds: Some(2),
         tracks: Vec::new(),
         track_proxy: true,

@@ -1,0 +1,105 @@
+//! What the routers of this node share of the machine.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use core_vrrp::Effects;
+use platform::addresses::{Addresses, Renewals};
+use platform::clock::boottime;
+use platform::interfaces::Interface;
+
+use crate::ports::Ports;
+use crate::reporter::Reporter;
+use crate::seldom::Seldom;
+
+/// So many octets of requests go to the kernel at once.
+const RENEWALS_OCTETS_MAX: usize = 16 * 1024;
+
+/// The machine, as routers use it.
+pub(crate) struct Host {
+    /// As they are now.
+    pub(crate) interfaces: Rc<[Interface]>,
+    /// Where adverts go out and come in.
+    pub(crate) ports: Ports,
+    /// Changes addresses.
+    pub(crate) addresses: Addresses,
+    /// Where news of routers goes.
+    pub(crate) reporter: Reporter,
+    /// A buffer for what a core wants done.
+    pub(crate) effects: Effects,
+    renewals: Renewals,
+    /// Own addresses of interfaces, by number and whether IPv6 is meant, as far as they were asked
+    /// for since [`Host::look_again`].
+    sources: BTreeMap<(u32, bool), Option<IpAddr>>,
+    seldom: Seldom,
+}
+
+impl Host {
+    /// Opens the way to the kernel.
+    ///
+    /// # Errors
+    /// When there is no netlink.
+    pub(crate) fn new(interfaces: Rc<[Interface]>, reporter: Reporter) -> io::Result<Self> {
+        Ok(Self {
+            interfaces,
+            ports: Ports::default(),
+            addresses: Addresses::open()?,
+            reporter,
+            effects: Effects::default(),
+            renewals: Renewals::default(),
+            sources: BTreeMap::new(),
+            seldom: Seldom::default(),
+        })
+    }
+
+    /// What was seen of addresses may be out of date.
+    pub(crate) fn look_again(&mut self) {
+        self.sources.clear();
+    }
+
+    /// The address that is an interface's own; over IPv6 the link-local one. `None` while there is
+    /// none.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn source(&mut self, interface: u32, is_ipv6: bool) -> io::Result<Option<IpAddr>> {
+        if let Some(known) = self.sources.get(&(interface, is_ipv6)) {
+            return Ok(*known);
+        }
+        let source = if is_ipv6 {
+            self.addresses.link_local(interface)?.map(IpAddr::V6)
+        } else {
+            self.addresses.primary(interface)?.map(IpAddr::V4)
+        };
+        self.sources.insert((interface, is_ipv6), source);
+        Ok(source)
+    }
+
+    /// Renews leases with the others of this turn.
+    pub(crate) fn renew(&mut self, renewals: &Renewals) {
+        self.renewals.append(renewals);
+        if self.renewals.octets() >= RENEWALS_OCTETS_MAX {
+            self.flush_renewals();
+        }
+    }
+
+    /// Ends a turn: everything that waits for others of its kind goes out.
+    pub(crate) fn flush(&mut self) {
+        self.ports.flush();
+        if !self.renewals.is_empty() {
+            self.flush_renewals();
+        }
+    }
+
+    fn flush_renewals(&mut self) {
+        let renewed = self.addresses.renew(&self.renewals);
+        self.renewals.clear();
+        if let Err(error) = renewed
+            && let Some(more) = self.seldom.may_say("renew", boottime())
+        {
+            tracing::error!("cannot renew the lease of an address: {error}; {more} more");
+        }
+    }
+}
