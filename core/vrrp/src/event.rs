@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::checks::Discard;
 use crate::group::Accord;
 use crate::hmac::WallTime;
-use crate::packet::{Received, Route, claimed_source, decode, decode_ipv6};
+use crate::packet::{ChecksumForm, Received, Route, claimed_source, decode, decode_ipv6};
 use crate::spec::Spec;
 use crate::units::Priority;
 
@@ -151,6 +151,14 @@ pub enum Effect {
         address: IpAddr,
         /// The MAC address that it is said to be at.
         mac: [u8; 6],
+    },
+    /// A peer's checksum over IPv4 has another form than this router is set to send, and its last
+    /// advert had not; it is listened to all the same. Some peers discard what they do not send.
+    ChecksumDiffers {
+        /// Who sent it.
+        source: IpAddr,
+        /// The form that it has.
+        heard: ChecksumForm,
     },
     /// A packet was not listened to; it is counted already.
     Discarded {

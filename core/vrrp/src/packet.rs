@@ -152,6 +152,16 @@ pub enum ChecksumForm {
     PseudoHeader,
 }
 
+impl ChecksumForm {
+    /// The word for it in configurations and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "rfc9568",
+            Self::PseudoHeader => "pseudo-header",
+        }
+    }
+}
+
 /// Writes `advert` into `packet`, which is overwritten and so can be reused: over IPv4 the whole
 /// packet, over IPv6 the VRRP message that follows the header.
 ///

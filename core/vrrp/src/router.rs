@@ -40,7 +40,7 @@ pub struct Router {
     authenticator: Authenticator,
     /// When an address of ours was claimed last.
     claimed_at: Option<Time>,
-    /// Over what the checksum of the last advert that was listened to is.
+    /// What the checksum of the last advert that was listened to is over, in version 3 over IPv4.
     checksum_heard: Option<ChecksumForm>,
 }
 
@@ -307,7 +307,7 @@ impl Router {
             return None;
         }
         self.counters.count_received(&self.spec, received);
-        self.checksum_heard = Some(received.checksum);
+        self.note_checksum(received, turn);
         let Advert {
             priority, protocol, ..
         } = received.advert;
@@ -316,6 +316,20 @@ impl Router {
             priority,
         };
         Some(Input::Advert(Heard { peer, protocol }))
+    }
+
+    /// Both forms are in the field only in version 3 over IPv4.
+    fn note_checksum(&mut self, received: &Received<'_>, turn: &mut Turn<'_>) {
+        let is_v3 = matches!(received.advert.protocol, Protocol::V3 { .. });
+        let source = received.route.source;
+        let heard = received.checksum;
+        if !is_v3 || source.is_ipv6() || self.checksum_heard == Some(heard) {
+            return;
+        }
+        self.checksum_heard = Some(heard);
+        if self.spec.checksum.is_some_and(|own| own != heard) {
+            turn.push(Effect::ChecksumDiffers { source, heard });
+        }
     }
 
     fn step(&mut self, input: Input, turn: &mut Turn<'_>) {

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use core_vrrp::{
-    Advert, Auth, Centiseconds, ChecksumForm, Discard, GROUP, PROTOCOL_NUMBER, Password, Priority,
-    Protocol, Route, Seconds, Vrid, decode, encode,
+    Advert, Auth, Centiseconds, ChecksumForm, Discard, GROUP, GROUP_V6, PROTOCOL_NUMBER, Password,
+    Priority, Protocol, Received, Route, Seconds, Vrid, decode, decode_ipv6, encode,
 };
 
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
@@ -30,8 +30,53 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The IPv4 packets with protocol 112 of a capture (classic pcap, Ethernet).
-fn adverts(capture: &[u8]) -> Vec<&[u8]> {
+/// A packet with protocol 112, as a router gets it from the kernel.
+enum Packet<'p> {
+    /// With its header.
+    V4(&'p [u8]),
+    /// Route, hop limit, and what follows the header.
+    V6(Route, u8, &'p [u8]),
+}
+
+impl<'p> Packet<'p> {
+    fn of(frame: &'p [u8]) -> Option<Self> {
+        let (ethernet, packet) = frame.split_at(14);
+        match ethernet[12..] {
+            [0x08, 0x00] if packet[9] == PROTOCOL_NUMBER => Some(Self::V4(packet)),
+            [0x86, 0xdd] if packet[6] == PROTOCOL_NUMBER => {
+                let length = usize::from(u16::from_be_bytes([packet[4], packet[5]]));
+                let address = |from: usize| {
+                    let octets = packet[from..].first_chunk::<16>();
+                    IpAddr::from(*octets.expect("a header"))
+                };
+                let route = Route {
+                    source: address(8),
+                    destination: address(24),
+                };
+                Some(Self::V6(route, packet[7], &packet[40..40 + length]))
+            }
+            _ => None,
+        }
+    }
+
+    fn decode(&self) -> Result<Received<'p>, Discard> {
+        match *self {
+            Self::V4(packet) => decode(packet),
+            Self::V6(route, hop_limit, message) => decode_ipv6(route, hop_limit, message),
+        }
+    }
+
+    /// What is written for it; and the number that is in its header, if one is.
+    fn octets(&self) -> (&'p [u8], u16) {
+        match *self {
+            Self::V4(packet) => (packet, u16::from_be_bytes([packet[4], packet[5]])),
+            Self::V6(_, _, message) => (message, 0),
+        }
+    }
+}
+
+/// The packets with protocol 112 of a capture (classic pcap, Ethernet).
+fn adverts(capture: &[u8]) -> Vec<Packet<'_>> {
     let swapped = match capture[..4] {
         [0xd4, 0xc3, 0xb2, 0xa1] => true,
         [0xa1, 0xb2, 0xc3, 0xd4] => false,
@@ -47,9 +92,7 @@ fn adverts(capture: &[u8]) -> Vec<&[u8]> {
             u32::from_be_bytes(length)
         };
         let (frame, after) = after.split_at(usize::try_from(length).expect("a length"));
-        if frame[12..14] == [0x08, 0x00] && frame[23] == PROTOCOL_NUMBER {
-            packets.push(&frame[14..]);
-        }
+        packets.extend(Packet::of(frame));
         rest = after;
     }
     packets
@@ -57,83 +100,125 @@ fn adverts(capture: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn captured_adverts_are_read_and_written_octet_for_octet() {
-    // capture, protocol, adverts in it
-    let captures: [(&str, &[u8], Protocol, usize); 10] = [
+    let link_local = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0x105]);
+    // capture, protocol, first address, TTL, adverts in it
+    type Case<'a> = (&'a str, &'a [u8], Protocol, IpAddr, u8, usize);
+    let captures: [Case<'_>; 12] = [
         (
             "v2 unicast pass",
             include_bytes!("golden/v2-unicast-pass.pcap"),
             v2(1, Some(b"testpass")),
+            VIP,
+            255,
             35,
         ),
         (
             "v2 multicast",
             include_bytes!("golden/v2-multicast-noauth.pcap"),
             v2(1, None),
+            VIP,
+            255,
             37,
         ),
         (
             "v2 multicast pass",
             include_bytes!("golden/v2-multicast-pass.pcap"),
             v2(1, Some(b"testpass")),
+            VIP,
+            255,
             38,
         ),
         (
             "v2 short password, 3 addresses",
             include_bytes!("golden/v2-multicast-pass-short.pcap"),
             v2(3, Some(b"1111\0\0\0\0")),
+            VIP,
+            255,
             15,
         ),
         (
             "v2 virtual MAC",
             include_bytes!("golden/v2-multicast-vmac.pcap"),
             v2(1, None),
+            VIP,
+            255,
             37,
         ),
         (
             "v2 few ARP",
             include_bytes!("golden/v2-multicast-min-garp.pcap"),
             v2(1, None),
+            VIP,
+            255,
             48,
         ),
         (
             "v2 owner",
             include_bytes!("golden/v2-multicast-owner-255.pcap"),
             v2(1, None),
+            VIP,
+            255,
             39,
         ),
         (
             "v3 multicast",
             include_bytes!("golden/v3-ipv4-multicast.pcap"),
             v3(10),
+            VIP,
+            255,
             391,
         ),
         (
             "v3 unicast",
             include_bytes!("golden/v3-ipv4-unicast.pcap"),
             v3(10),
+            VIP,
+            255,
             401,
         ),
         (
             "v3 unicast, 3 addresses",
             include_bytes!("golden/v3-ipv4-unicast-1s-3vips.pcap"),
             v3(100),
+            VIP,
+            255,
+            44,
+        ),
+        (
+            "v3 IPv6 multicast",
+            include_bytes!("golden/v3-ipv6-multicast.pcap"),
+            v3(10),
+            link_local,
+            255,
+            417,
+        ),
+        (
+            "v3 IPv6 unicast, which this keepalived sends with the system's hop limit",
+            include_bytes!("golden/v3-ipv6-unicast.pcap"),
+            v3(100),
+            link_local,
+            64,
             44,
         ),
     ];
     let mut written = Vec::new();
-    for (name, capture, protocol, count) in captures {
+    for (name, capture, protocol, first, ttl, count) in captures {
         let packets = adverts(capture);
         assert_eq!(packets.len(), count, "{name}");
         for packet in packets {
-            let received = decode(packet).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+            let received = packet
+                .decode()
+                .unwrap_or_else(|why| panic!("{name}: {why:?}"));
+            let addresses = received.advert.addresses;
             assert_eq!(received.advert.protocol, protocol, "{name}");
-            assert_eq!(received.advert.addresses.iter().next(), Some(VIP), "{name}");
+            assert_eq!(addresses.iter().next(), Some(first), "{name}");
+            assert_eq!(received.ttl, ttl, "{name}");
             let form = match protocol {
                 Protocol::V2 { .. } => ChecksumForm::Message,
                 Protocol::V3 { .. } => ChecksumForm::PseudoHeader,
             };
             assert_eq!(received.checksum, form, "{name}");
-            let identification = u16::from_be_bytes([packet[4], packet[5]]);
+            let (octets, identification) = packet.octets();
             encode(
                 &received.advert,
                 received.route,
@@ -141,7 +226,7 @@ fn captured_adverts_are_read_and_written_octet_for_octet() {
                 identification,
                 &mut written,
             );
-            assert_eq!(hex(&written), hex(&packet[..written.len()]), "{name}");
+            assert_eq!(hex(&written), hex(&octets[..written.len()]), "{name}");
         }
     }
 }
@@ -243,155 +328,69 @@ fn messages_known_by_heart() {
     );
 }
 
-/// A version 3 advert over IPv4 with a checksum of the message alone, as RFC 9568 has it.
+/// Version 3 over IPv6; the checksum covers the pseudo-header, so it belongs to this route.
 #[test]
-fn the_checksum_of_rfc_9568_is_accepted_too() {
-    let mut packet = Vec::new();
-    let addresses = [IpAddr::from([192, 168, 0, 204])];
-    let advert = Advert {
-        protocol: v3(100),
-        vrid: Vrid::new(13).unwrap(),
-        priority: Priority::new(150).unwrap(),
-        addresses: addresses.as_slice().into(),
-    };
-    encode(
-        &advert,
-        Route {
-            source: A,
-            destination: B,
-        },
-        ChecksumForm::PseudoHeader,
-        1,
-        &mut packet,
-    );
-    packet[26..28].copy_from_slice(&[0x77, 0x18]);
-    let received = decode(&packet).unwrap();
-    assert_eq!(
-        (received.advert, received.checksum),
-        (advert, ChecksumForm::Message)
-    );
-}
-
-#[test]
-fn damaged_packets_are_discarded_for_their_reason() {
-    type Damage = fn(&mut Vec<u8>);
-    /// Makes the checksum right again, so that the check behind it is reached.
-    fn resum(packet: &mut [u8]) {
-        packet[26..28].fill(0);
-        let words = packet[20..]
-            .chunks(2)
-            .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
-        let mut sum: u32 = words.sum();
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        packet[26..28].copy_from_slice(&(!u16::try_from(sum).expect("folded")).to_be_bytes());
-    }
-    fn shorten(packet: &mut Vec<u8>, length: u8) {
-        packet.truncate(usize::from(length));
-        packet[3] = length;
-    }
-    let cases: [(&str, Damage, Result<(), Discard>); 17] = [
-        ("untouched", |_| {}, Ok(())),
-        (
-            "padded to a short Ethernet frame",
-            |p| p.resize(46, 0),
-            Ok(()),
-        ),
-        ("TTL 254, for the router to judge", |p| p[8] = 254, Ok(())),
-        ("IPv6", |p| p[0] = 0x65, Err(Discard::Version)),
-        (
-            "no room for a header",
-            |p| p.truncate(19),
-            Err(Discard::Length),
-        ),
-        ("nothing", Vec::clear, Err(Discard::Length)),
-        ("header length 4", |p| p[0] = 0x41, Err(Discard::Length)),
-        ("longer than it is", |p| p[3] = 41, Err(Discard::Length)),
-        (
-            "without authentication octets",
-            |p| shorten(p, 32),
-            Err(Discard::Length),
-        ),
-        (
-            "cut in its header",
-            |p| shorten(p, 27),
-            Err(Discard::Length),
-        ),
-        ("one octet short", |p| shorten(p, 39), Err(Discard::Length)),
-        (
-            "CARP-like version 4",
-            |p| p[20] = 0x41,
-            Err(Discard::Version),
-        ),
-        ("type 2", |p| p[20] = 0x22, Err(Discard::Type)),
-        ("another priority", |p| p[22] = 7, Err(Discard::Checksum)),
-        (
-            "identifier 0",
-            |p| {
-                p[21] = 0;
-                resum(p);
-            },
-            Err(Discard::Vrid),
-        ),
-        (
-            "authentication type 2",
-            |p| {
-                p[24] = 2;
-                resum(p);
-            },
-            Err(Discard::AuthType),
-        ),
-        (
-            "interval 0",
-            |p| {
-                p[25] = 0;
-                resum(p);
-            },
-            Err(Discard::Interval),
-        ),
+fn a_message_over_ipv6_known_by_heart() {
+    let addresses = [
+        IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0x105]),
+        IpAddr::from([0xfd00, 0xa, 0, 0, 0, 0, 0, 0x105]),
     ];
     let advert = Advert {
-        protocol: v2(1, Some(b"testpass")),
+        protocol: v3(10),
         vrid: Vrid::new(101).unwrap(),
-        priority: Priority::new(202).unwrap(),
-        addresses: [VIP].as_slice().into(),
+        priority: Priority::new(200).unwrap(),
+        addresses: addresses.as_slice().into(),
     };
-    for (name, damage, expected) in cases {
-        let mut packet = Vec::new();
-        encode(
-            &advert,
-            Route {
-                source: A,
-                destination: B,
-            },
-            ChecksumForm::PseudoHeader,
-            1,
-            &mut packet,
-        );
-        damage(&mut packet);
-        assert_eq!(decode(&packet).map(|_| ()), expected, "{name}");
+    let route = Route {
+        source: IpAddr::from([0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1]),
+        destination: GROUP_V6.into(),
+    };
+    let mut message = Vec::new();
+    // There is one form over IPv6, whatever is asked for.
+    for form in [ChecksumForm::Message, ChecksumForm::PseudoHeader] {
+        encode(&advert, route, form, 1, &mut message);
+        let expected = "3165c802000a0bc9\
+                        fe800000000000000000000000000105fd00000a000000000000000000000105";
+        assert_eq!(hex(&message), expected);
+        let received = decode_ipv6(route, 255, &message).unwrap();
+        assert_eq!((received.advert, received.route), (advert, route));
+        assert_eq!(received.checksum, ChecksumForm::PseudoHeader);
     }
 }
 
+/// Version 3 over IPv4, in both forms that are in the field.
 #[test]
-fn an_advert_without_addresses_is_discarded() {
-    let advert = Advert {
-        protocol: v3(100),
-        vrid: Vrid::new(1).unwrap(),
-        priority: Priority::new(1).unwrap(),
-        addresses: [].as_slice().into(),
-    };
+fn checksums_with_and_without_a_pseudo_header() {
+    // last octets of the addresses, destination, interval, VRID, and the checksums known by heart:
+    // with the pseudo-header, and of the message alone as RFC 9568 has it
+    type Case<'a> = (&'a [u8], IpAddr, u16, u8, u16, u16);
+    let cases: [Case<'_>; 2] = [
+        (&[202, 203], GROUP.into(), 50, 12, 0x1438, 0xb5d8),
+        (&[204], B, 100, 13, 0xf47f, 0x7718),
+    ];
     let mut packet = Vec::new();
-    encode(
-        &advert,
-        Route {
+    for (last, destination, interval, vrid, with, without) in cases {
+        let addresses: Vec<IpAddr> = (last.iter())
+            .map(|last| IpAddr::from([192, 168, 0, *last]))
+            .collect();
+        let advert = Advert {
+            protocol: v3(interval),
+            vrid: Vrid::new(vrid).unwrap(),
+            priority: Priority::new(150).unwrap(),
+            addresses: addresses.as_slice().into(),
+        };
+        let route = Route {
             source: A,
-            destination: GROUP.into(),
-        },
-        ChecksumForm::PseudoHeader,
-        1,
-        &mut packet,
-    );
-    assert_eq!(decode(&packet), Err(Discard::Count));
+            destination,
+        };
+        for (form, sum) in [
+            (ChecksumForm::PseudoHeader, with),
+            (ChecksumForm::Message, without),
+        ] {
+            encode(&advert, route, form, 1, &mut packet);
+            assert_eq!(packet[26..28], sum.to_be_bytes(), "{form:?}");
+            let received = decode(&packet).unwrap();
+            assert_eq!((received.advert, received.checksum), (advert, form));
+        }
+    }
 }

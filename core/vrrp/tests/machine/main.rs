@@ -5,9 +5,11 @@
 //! after 3218.75 ms), own address .101, one unicast peer .102, one packet per announcement.
 
 mod backup;
+mod checksums;
 mod handover;
-mod listening;
 mod master;
+mod packets;
 mod play;
+mod receiving;
 mod start;
 mod tracks;

@@ -206,6 +206,7 @@ fn word(effect: Effect) -> String {
         Effect::PriorityChanged { from, to, .. } => format!("{from} to {to}"),
         Effect::Contested { mac, .. } => format!("contested by {}", mac[5]),
         Effect::Transition(change) => format!("{:?}: {}", change.to, change.cause),
+        Effect::ChecksumDiffers { heard, .. } => format!("checksum is of {heard:?}"),
         Effect::Discarded { reason, .. } => format!("discard {}", reason.name()),
     }
 }

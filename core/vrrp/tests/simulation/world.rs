@@ -422,6 +422,7 @@ impl World {
             }
             Effect::PriorityChanged { .. }
             | Effect::Contested { .. }
+            | Effect::ChecksumDiffers { .. }
             | Effect::Discarded { .. } => {}
         }
     }
