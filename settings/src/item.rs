@@ -216,6 +216,14 @@ impl<'a> Item<'a> {
         Some(string)
     }
 
+    /// A string that is not empty, and that no finding shows.
+    pub(crate) fn secret_string(&self) -> Option<String> {
+        if self.is_string() {
+            self.context.report.borrow_mut().hide(&self.position());
+        }
+        self.filled_string()
+    }
+
     /// A string on one line that is not empty: it stands in headers, log lines and datagrams.
     pub(crate) fn line(&self) -> Option<String> {
         let string = self.filled_string()?;

@@ -172,6 +172,8 @@ pub struct Finding {
     pub message: String,
     /// What to do about it, a phrase without a full stop; may be empty.
     pub advice: String,
+    /// What of the line is not shown: secrets.
+    hidden: Vec<Position>,
 }
 
 impl fmt::Display for Finding {
@@ -203,7 +205,7 @@ impl Finding {
         } = self.position;
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
-        let shown = self.position.line_text();
+        let shown = self.line_without_secrets();
         // Tabs are kept, so that the marks stand below what they mark at any tab width.
         let blank: String = shown
             .chars()
@@ -222,10 +224,28 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// The line with a star for each character of a secret; quotes stay.
+    fn line_without_secrets(&self) -> String {
+        let is_secret = |column: usize| {
+            let mut hidden = self.hidden.iter();
+            hidden.any(|it| (it.column..it.column + it.width).contains(&column))
+        };
+        let line = self.position.line_text().chars().zip(1..);
+        line.map(|(c, column)| match c {
+            '"' | '\'' => c,
+            _ if is_secret(column) => '*',
+            _ => c,
+        })
+        .collect()
+    }
+}
+
 /// Everything that was found, in the order of files and lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     findings: Vec<Finding>,
+    secrets: Vec<Position>,
 }
 
 impl Report {
@@ -233,6 +253,7 @@ impl Report {
     pub const fn new() -> Self {
         Self {
             findings: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -262,6 +283,7 @@ impl Report {
             position: position.clone(),
             message,
             advice,
+            hidden: Vec::new(),
         };
         // A value that several entries share (a default, a name) is reported once.
         if !self.findings.contains(&finding) {
@@ -291,8 +313,14 @@ impl Report {
         self.findings
     }
 
-    /// Sorts by position, the files in the order in which they were read.
-    pub(crate) fn sort(&mut self, files: &[Arc<Text>]) {
+    /// Notes that a secret stands there, which no finding may show.
+    pub(crate) fn hide(&mut self, secret: &Position) {
+        self.secrets.push(secret.clone());
+    }
+
+    /// Sorts by position, the files in the order in which they were read, and lets each finding know
+    /// of the secrets on its line.
+    pub(crate) fn finish(&mut self, files: &[Arc<Text>]) {
         self.findings.sort_by_key(|finding| {
             let text = &finding.position.text;
             let file = files.iter().position(|file| Arc::ptr_eq(file, text));
@@ -302,6 +330,13 @@ impl Report {
                 finding.position.column,
             )
         });
+        for finding in &mut self.findings {
+            let on_its_line = |secret: &&Position| {
+                Arc::ptr_eq(&secret.text, &finding.position.text)
+                    && secret.line == finding.position.line
+            };
+            finding.hidden = self.secrets.iter().filter(on_its_line).cloned().collect();
+        }
     }
 }
 

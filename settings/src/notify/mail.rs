@@ -46,7 +46,7 @@ impl Mail {
         let from = table.required("from", mailbox);
         let to = table.required("to", |item| item.filled_list(mailbox));
         let username = table.maybe("username", Item::line);
-        let password = table.maybe("password", Item::filled_string);
+        let password = table.maybe("password", Item::secret_string);
         let tls = table.maybe("tls", |item| {
             item.one_of(&[
                 ("none", MailTls::None),
