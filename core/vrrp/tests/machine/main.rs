@@ -5,7 +5,11 @@
 //! after 3218.75 ms), own address .101, one unicast peer .102, one packet per announcement.
 
 mod backup;
+mod bands;
 mod checksums;
+mod contested;
+mod failback;
+mod group;
 mod handover;
 mod master;
 mod packets;
