@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use core_vrrp::GROUP;
+use core_vrrp::{GROUP, WallTime};
 use core_vrrp::diagnosis::{Diagnosis, Link, Mac, Observations, Severity, Sighting, diagnose};
 use platform::interfaces::{Interface, Interfaces};
 use platform::wire::{Frame, Wire};
@@ -70,6 +70,7 @@ fn seconds_enough(settings: &Settings) -> u64 {
 /// Whether everything is well.
 fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
     let interfaces = Interfaces::open()?.list()?;
+    let began = WallTime(platform::clock::walltime());
     let looks = look(settings, &interfaces, listening)?;
     let held = node::addresses(&Interfaces::open()?.list()?)?;
     let firewall = node::firewall();
@@ -86,6 +87,7 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
         let answers = looks.values().flat_map(|look| &look.answers);
         let is_ours = |address: &IpAddr| router.addresses.iter().any(|it| it.address == *address);
         let observations = Observations {
+            began: Some(began),
             listened: listening,
             link: (interfaces.iter())
                 .find(|interface| interface.name == *name)
@@ -192,7 +194,8 @@ fn look_at(mut wire: Wire, asked: &BTreeSet<Ipv4Addr>, listening: Duration) -> i
                 });
             }
             Some(Frame::Answer { address, mac })
-                if asked.contains(&address) && !look.answers.contains(&(address.into(), mac)) =>
+                if asked.contains(&address)
+                    && !look.answers.contains(&(address.into(), mac)) =>
             {
                 look.answers.push((address.into(), mac));
             }
