@@ -27,7 +27,7 @@ pub struct AnnouncePlan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Announcer {
     burst_at: Time,
-    /// Whether the burst that began last was the first of two.
+    /// Whether another burst follows the one that began last.
     second_due: bool,
     /// Packets of the running burst that are still to be sent.
     left: u8,
@@ -39,7 +39,7 @@ impl Announcer {
     pub(crate) fn begin(now: Time, plan: &AnnouncePlan) -> (Self, u8) {
         let mut announcer = Self {
             burst_at: now,
-            second_due: true,
+            second_due: !plan.delay.is_zero(),
             left: 0,
             next: None,
         };
@@ -50,10 +50,11 @@ impl Announcer {
     /// Another router claimed the addresses and will give in: neighbours may believe it. Starts
     /// again, unless a burst began just now; then a second one is sure to follow.
     pub(crate) fn contested(&mut self, now: Time, plan: &AnnouncePlan) -> u8 {
-        self.second_due = true;
         if now.since(self.burst_at) >= BURST_PAUSE {
+            self.second_due = !plan.delay.is_zero();
             return self.burst(now, plan);
         }
+        self.second_due = true;
         if self.left == 0 {
             self.next = self.next_after_burst(plan);
         }
@@ -78,7 +79,7 @@ impl Announcer {
         if self.left > 0 {
             return self.go_on(now, plan);
         }
-        if self.second_due && !plan.delay.is_zero() {
+        if self.second_due {
             self.second_due = false;
             return self.burst(now, plan);
         }
@@ -108,8 +109,9 @@ impl Announcer {
     }
 
     fn next_after_burst(&self, plan: &AnnouncePlan) -> Option<Time> {
-        if self.second_due && !plan.delay.is_zero() {
-            Some(self.burst_at + plan.delay)
+        if self.second_due {
+            let has_pause = !plan.delay.is_zero();
+            Some(self.burst_at + if has_pause { plan.delay } else { BURST_PAUSE })
         } else {
             refresh_after(self.burst_at, plan)
         }
@@ -182,6 +184,12 @@ mod tests {
     fn a_rival_is_answered_with_a_burst_and_another_one_later() {
         let sent = follow(&plan(5, 0, 5, 0), &[20_000]);
         assert_eq!(sent, [(0, 5), (5_000, 5), (20_000, 5), (25_000, 5)]);
+    }
+
+    #[test]
+    fn a_rival_during_a_burst_is_answered_with_another_whatever_the_plan() {
+        let sent = follow(&plan(5, 0, 0, 0), &[20]);
+        assert_eq!(sent, [(0, 5), (1_000, 5)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod backup;
 mod condition;
 mod handover;
+mod lease;
 mod master;
 
 use std::net::IpAddr;

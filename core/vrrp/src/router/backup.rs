@@ -104,11 +104,14 @@ impl Router {
         backup.down_at = match backup.cause {
             Cause::MasterReleased => Some(turn.now + self.release_wait(protocol)),
             Cause::Outranks(peer) if peer.priority >= own => {
+                backup.cause = Cause::MasterSilent;
                 Some(turn.now + self.master_down(protocol))
             }
-            _ => backup
-                .down_at
-                .map(|down_at| down_at.earlier(skew(protocol, from)) + skew(protocol, own)),
+            _ => backup.down_at.map(|down_at| {
+                let moved = down_at.earlier(skew(protocol, from)) + skew(protocol, own);
+                // One that has just begun with the new priority is not to move once more.
+                moved.min(turn.now + self.master_down(protocol))
+            }),
         };
         self.machine = Machine::Backup(backup);
     }

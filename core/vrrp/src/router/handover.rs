@@ -14,7 +14,7 @@ impl Router {
     pub(super) fn hand_over(&mut self, then: Then, turn: &mut Turn<'_>) {
         self.release(turn);
         let until = turn.now + handover(&self.spec.protocol);
-        let renew_at = self.next_renewal(turn);
+        let renew_at = self.next_renewal(turn.now, turn);
         self.machine = Machine::HandingOver(HandingOver {
             until,
             renew_at,
@@ -117,7 +117,8 @@ impl Router {
 
     pub(super) fn handing_over_wakes(&mut self, mut over: HandingOver, turn: &mut Turn<'_>) {
         if turn.now < over.until {
-            self.renew_if_due(&mut over.renew_at, turn);
+            // No peer counts from an advert any more.
+            self.renew_if_due(&mut over.renew_at, turn.now, turn);
             self.machine = Machine::HandingOver(over);
             return;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Claim, Heard, Machine, Owning, Router, Turn};
 use crate::announce::Announcer;
 use crate::event::{Cause, Effect};
-use crate::units::{Priority, Time};
+use crate::units::Time;
 
 /// How long the advert of a successor may come after its first gratuitous ARP packet.
 const SUCCESSION_PATIENCE: Duration = Duration::from_millis(100);
@@ -28,21 +28,24 @@ impl Router {
             return;
         }
         // RFC 9568 §6.4.3: say at once who is Master, to one who gives up and to one who errs.
+        self.renew_if_due(&mut master.renew_at, turn.now, turn);
         self.send(own, turn);
         master.advert_at = turn.now + self.spec.protocol.interval();
-        if peer.priority != Priority::RELEASE {
-            turn.announce(master.announcer.contested(turn.now, &self.spec.announce));
-        }
+        // Either was Master a moment ago, and neighbours may believe it.
+        turn.announce(master.announcer.contested(turn.now, &self.spec.announce));
         self.machine = Machine::Master(master);
     }
 
     /// RFC 9568 §6.4.3, Adver_Timer; and the timers that the RFC does not have.
     pub(super) fn master_wakes(&mut self, mut master: Owning, turn: &mut Turn<'_>) {
-        self.renew_if_due(&mut master.renew_at, turn);
-        if master.advert_at <= turn.now {
+        let interval = self.spec.protocol.interval();
+        let said_at = master.advert_at.earlier(interval);
+        if turn.now < master.advert_at {
+            self.renew_if_due(&mut master.renew_at, said_at, turn);
+        } else {
+            self.renew_if_due(&mut master.renew_at, turn.now, turn);
             self.send(self.effective_priority(), turn);
             // On the beat while it is kept; after a delay, a full interval from now.
-            let interval = self.spec.protocol.interval();
             let next = master.advert_at + interval;
             master.advert_at = if next > turn.now {
                 next
@@ -98,7 +101,7 @@ impl Router {
         turn: &mut Turn<'_>,
     ) {
         turn.push(Effect::AddAddresses);
-        master.renew_at = self.next_renewal(turn);
+        master.renew_at = self.next_renewal(turn.now, turn);
         if readdressed {
             let (announcer, times) = Announcer::begin(turn.now, &self.spec.announce);
             master.announcer = announcer;
@@ -124,21 +127,9 @@ impl Router {
         self.send(self.effective_priority(), turn);
         self.machine = Machine::Master(Owning {
             advert_at: turn.now + self.spec.protocol.interval(),
-            renew_at: self.next_renewal(turn),
+            renew_at: self.next_renewal(turn.now, turn),
             announcer,
             claim: None,
         });
-    }
-
-    pub(super) fn renew_if_due(&self, renew_at: &mut Option<Time>, turn: &mut Turn<'_>) {
-        if renew_at.is_some_and(|due| due <= turn.now) {
-            turn.push(Effect::RenewLease);
-            *renew_at = self.next_renewal(turn);
-        }
-    }
-
-    pub(super) fn next_renewal(&self, turn: &Turn<'_>) -> Option<Time> {
-        let lease = self.spec.lease?;
-        Some(turn.now + (lease / 4).min(Duration::from_millis(500)))
     }
 }

@@ -40,8 +40,9 @@ fn handing_over() {
             leased,
             master_then(vec![
                 (3_300_000, Shutdown, "say 0, say 0"),
-                (3_800_000, Wake, "renew"),
-                (4_300_000, Wake, "renew"),
+                (3_700_000, Wake, "renew"),
+                (4_100_000, Wake, "renew"),
+                (4_500_000, Wake, "renew"),
                 (4_550_000, Wake, "remove, Initialize: stopped"),
             ]),
         ),

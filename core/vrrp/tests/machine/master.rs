@@ -24,10 +24,11 @@ fn master() {
             ]),
         ),
         (
-            "§6.4.3: priority 0 is answered with an advert, which restarts Adver_Timer",
+            "§6.4.3: priority 0 is answered with an advert, which restarts Adver_Timer, and neighbours are told",
             usual(),
             master_then(vec![
                 (4_000_000, Hear(0), "say 200"),
+                (4_218_750, Wake, "announce 1"),
                 (5_000_000, Wake, "say 200"),
             ]),
         ),
@@ -64,12 +65,12 @@ fn master() {
             ]),
         ),
         (
-            "the lease is renewed four times in its life",
+            "the lease is renewed with adverts, and between them while it ends before a peer's timer",
             leased,
             master_then(vec![
-                (3_718_750, Wake, "renew"),
+                (3_618_750, Wake, "renew"),
                 (4_218_750, Wake, "renew, say 200"),
-                (4_718_750, Wake, "renew"),
+                (4_618_750, Wake, "renew"),
             ]),
         ),
         (

@@ -147,11 +147,15 @@ impl Record {
         }
         self.down_at = match self.reason {
             Reason::Release => at.now + rules::release_wait(&self.protocol, at.spec, at.own),
-            Reason::Better(peer) if peer.priority >= at.own => at.now + self.down(at),
+            Reason::Better(peer) if peer.priority >= at.own => {
+                self.reason = Reason::Silence;
+                at.now + self.down(at)
+            }
             Reason::Silence | Reason::Better(_) => {
                 let [before, own] =
                     [at.before, at.own].map(|priority| rules::skew(&self.protocol, priority));
-                Time(self.down_at.0.saturating_sub(before) + own)
+                let moved = Time(self.down_at.0.saturating_sub(before) + own);
+                moved.min(at.now + self.down(at))
             }
         };
     }
@@ -179,8 +183,9 @@ impl Record {
 
     /// Whether a worse Master is not listened to any more.
     fn takes_over_from(&mut self, master: Priority, at: &Moment<'_>) -> bool {
+        let needs_start = matches!(at.spec.failback, Failback::After(_)) && !self.may_lead;
         let patience = rules::patience(at.spec, at.own, master)
-            .filter(|_| self.may_lead || !matches!(at.spec.failback, Failback::After(_)));
+            .filter(|patience| patience.is_zero() || !needs_start);
         match patience {
             Some(patience) if patience.is_zero() => true,
             Some(patience) => {
@@ -243,6 +248,9 @@ impl Record {
         };
         if change.to == State::Backup {
             self.follows(told, change.cause, at);
+            if let (Cause::Overslept, Told::Heard(peer, protocol)) = (change.cause, told) {
+                self.hears(peer, protocol, at);
+            }
         }
         if change.to != State::Master {
             self.gave_up_at = None;
@@ -262,7 +270,7 @@ impl Record {
             Cause::MasterSilent => is_time && self.reason == Reason::Silence,
             Cause::MasterReleased => is_time && self.reason == Reason::Release,
             Cause::Outranks(peer) => {
-                let is_better = rules::patience(at.spec, at.own, peer.priority).is_some();
+                let is_better = at.own > peer.priority;
                 is_time && is_better && self.reason == Reason::Better(peer)
             }
             _ => false,

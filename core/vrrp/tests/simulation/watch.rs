@@ -57,6 +57,9 @@ struct Rivalry {
     rivals: u8,
     /// When one of them spoke first.
     first_word: Option<Time>,
+    /// One of them gave up when perhaps nobody could hear it, and says nothing more: the others do
+    /// not learn that there was a rival.
+    is_quiet: bool,
 }
 
 #[derive(Debug)]
@@ -135,9 +138,14 @@ impl World {
     fn observe_rivals(&mut self, rivals: u8) {
         let now = self.now;
         if rivals.count_ones() < 2 {
-            if self.watch.rivalry.take().is_some() && rivals != 0 {
+            let ended = self.watch.rivalry.take().filter(|_| rivals != 0);
+            if let Some(rivalry) = ended {
                 let winner = usize::try_from(rivals.trailing_zeros()).expect("few");
-                let known_by = self.known_after_rivalry(winner);
+                let known_by = if rivalry.is_quiet {
+                    self.single_due(winner, now)
+                } else {
+                    self.known_after_rivalry(winner)
+                };
                 self.watch.settled = Some(Settled { at: now, known_by });
             }
             return;
@@ -149,6 +157,7 @@ impl World {
                 since: now,
                 rivals,
                 first_word: None,
+                is_quiet: false,
             },
         };
         let has_spoken = self.rivals(rivals).any(|node| {
@@ -157,6 +166,10 @@ impl World {
         if rivalry.first_word.is_none() && has_spoken {
             rivalry.first_word = Some(now);
         }
+        let whole_since = self.watch.whole_since.unwrap_or(now);
+        rivalry.is_quiet |= self
+            .rivals(rivals)
+            .any(|node| node.gave_up_at.is_some_and(|gave_up| gave_up < whole_since));
         self.watch.rivalry = Some(rivalry);
     }
 
@@ -258,12 +271,23 @@ impl World {
         }
     }
 
-    /// The owner's next advert also tells switches where its virtual MAC address is.
+    /// The owner's next advert also tells switches where its virtual MAC address is; whoever says
+    /// something else is answered.
     fn frame_due(&self, owner: usize, since: Time) -> Option<Time> {
         let node = &self.nodes[owner];
-        let interval = node.spec.protocol.interval();
-        let next = since.max(node.acts_since) + interval + rules::exchange(&self.latency);
-        node.gave_up_at.is_none().then_some(next)
+        let others = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != owner);
+        let contradicted = others.map(|(_, other)| other.said_at).max()?;
+        let from = since
+            .max(node.acts_since)
+            .max(node.led_at)
+            .max(self.watch.disturbed_at);
+        let next = from + node.spec.protocol.interval();
+        let due = next.max(contradicted) + rules::exchange(&self.latency);
+        node.gave_up_at.is_none().then_some(due)
     }
 
     /// By when neighbours have an announcement of the owner that is newer than any other.
@@ -291,19 +315,25 @@ impl World {
         if node.led_at >= self.watch.whole_since? && is_last {
             return Some(since.max(node.led_at) + self.latency.link + self.latency.timer);
         }
-        self.repeat_due(owner, since.max(node.acts_since), Duration::ZERO)
+        self.single_due(owner, since.max(node.acts_since))
     }
 
-    /// The second burst, or the next of the single ones for ever after.
-    fn repeat_due(&self, owner: usize, from: Time, delay: Duration) -> Option<Time> {
+    /// The second burst, which a rival provokes whatever the plan.
+    fn second_burst_due(&self, owner: usize, from: Time) -> Time {
         let plan = &self.nodes[owner].spec.announce;
-        let last = plan.interval * u32::from(plan.repeat) + self.latency.link + self.latency.timer;
-        let pause = match delay.is_zero() {
-            false => delay.max(BURST_PAUSE),
-            true if plan.refresh.is_zero() => return None,
-            true => plan.refresh.max(plan.delay),
-        };
-        Some(from + pause + last)
+        from + plan.delay.max(BURST_PAUSE) + self.burst_lasts(owner)
+    }
+
+    /// The next of the single announcements for ever after, if the plan has them.
+    fn single_due(&self, owner: usize, from: Time) -> Option<Time> {
+        let plan = &self.nodes[owner].spec.announce;
+        let pause = plan.refresh.max(plan.delay).max(BURST_PAUSE);
+        (!plan.refresh.is_zero()).then(|| from + pause + self.burst_lasts(owner))
+    }
+
+    fn burst_lasts(&self, owner: usize) -> Duration {
+        let plan = &self.nodes[owner].spec.announce;
+        plan.interval * u32::from(plan.repeat) + self.latency.link + self.latency.timer
     }
 
     /// The winner announces when it has met a rival, unless it began a burst just now: then a second
@@ -321,10 +351,11 @@ impl World {
         if has_just_told && rival + self.latency.link < node.announced_at {
             return Some(now + self.latency.link);
         }
-        if !has_just_told && node.announced_at + BURST_PAUSE + answer < now {
+        let is_over = rival + self.latency.link < now;
+        if is_over && !has_just_told && node.announced_at + BURST_PAUSE + answer < now {
             return Some(now + answer);
         }
-        self.repeat_due(winner, now, node.spec.announce.delay)
+        Some(self.second_burst_due(winner, now))
     }
 
     /// A node has changed its state.
@@ -373,7 +404,8 @@ impl World {
         let worth = self.nodes[owner].priority();
         for (index, node) in self.nodes.iter().enumerate() {
             if node.is_candidate(self.now)
-                && rules::patience(&node.spec, node.priority(), worth).is_some() {
+                && rules::patience(&node.spec, node.priority(), worth).is_some()
+            {
                 self.fail(&format!("node {index} is better than the owner {owner}"));
             }
         }

@@ -266,7 +266,11 @@ impl World {
             }
             2 => {
                 let manual = self.dice.percent(30);
-                spec.failback = if manual { Failback::Manual } else { Failback::Auto(Duration::ZERO) };
+                spec.failback = if manual {
+                    Failback::Manual
+                } else {
+                    Failback::Auto(Duration::ZERO)
+                };
             }
             _ => {
                 let count = self.dice.number(1, 3);
@@ -308,10 +312,7 @@ impl World {
             }
             if !self.nodes[index].script_up {
                 self.nodes[index].script_up = true;
-                self.tell(
-                    index,
-                    verdict_event(true),
-                );
+                self.tell(index, verdict_event(true));
             }
             self.observe();
         }

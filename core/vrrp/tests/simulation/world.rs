@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use core_vrrp::{
-    Effect, Effects, Event, Found, Priority, Route, Router, Spec, State, Time, Transport, Verdict, encode,
+    Effect, Effects, Event, Found, Priority, Route, Router, Spec, State, Time, Transport, Verdict,
+    encode,
 };
 
 use crate::dice::Dice;
@@ -420,10 +421,8 @@ impl World {
                 }
                 self.check_change(index, &change);
             }
-            Effect::PriorityChanged { .. }
-            | Effect::Contested { .. }
-            | Effect::ChecksumDiffers { .. }
-            | Effect::Discarded { .. } => {}
+            // The others are told to people.
+            _ => {}
         }
     }
 
@@ -592,6 +591,7 @@ impl World {
         if clock_stands {
             node.lag += slept;
             node.said_at = node.said_at + slept;
+            node.announced_at = node.announced_at + slept;
             node.gave_up_at = node.gave_up_at.map(|at| at + slept);
             node.wake = node.wake.map(|(wanted, at)| (wanted, at + slept));
         }
