@@ -36,7 +36,8 @@ pub(crate) struct Told(pub(crate) ToCheck);
 #[rtype(result = "()")]
 struct Answered {
     run: Run<Subject>,
-    outcome: Outcome,
+    /// None where there was nobody to ask.
+    outcome: Option<Outcome>,
 }
 
 /// The actor.
@@ -154,6 +155,11 @@ impl Checks {
                 reason,
                 first,
             },
+            Subject::Listener(address) => FromCheck::ListenerChanged {
+                address,
+                up: verdict.is_up(),
+                reason,
+            },
             Subject::Track(subject) => FromCheck::TrackChanged {
                 subject,
                 verdict,
@@ -231,6 +237,10 @@ impl Handler<Configure> for Checks {
             self.core.restart(&subject, now);
         }
         for (subject, up) in held {
+            // What the supervisor knows of the proxy stands until there is an answer.
+            if matches!(subject, Subject::Listener(_)) {
+                continue;
+            }
             let verdict = plain(up);
             self.tell_verdict(subject, verdict, "not run yet".into(), true, ctx);
         }
@@ -266,6 +276,14 @@ impl Handler<Answered> for Checks {
     type Result = ();
 
     fn handle(&mut self, Answered { run, outcome }: Answered, ctx: &mut Context<Self>) {
-        self.handle_outcome(&run, outcome, ctx);
+        match outcome {
+            Some(outcome) => self.handle_outcome(&run, outcome, ctx),
+            None => {
+                // What held goes on to hold.
+                let up = self.core.is_up(&run.key).unwrap_or(true);
+                self.core.handle_result(&run, up);
+                self.advance(ctx);
+            }
+        }
     }
 }

@@ -10,6 +10,13 @@ use ipc::vrrp::TrackSubject;
 
 use crate::question::{Look, Question};
 
+/// How often our own proxy is asked at each of its addresses.
+const LISTENER_INTERVAL: Duration = Duration::from_millis(500);
+/// And how much apart at least, so that many addresses cost no more than some.
+const LISTENER_SPACING: Duration = Duration::from_millis(20);
+/// A machine that is busy for a moment may answer late, once or twice.
+const LISTENER_THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
+
 /// A file that is being written may be empty when it is read: once is no failure.
 const FILE_FALL: u16 = 2;
 
@@ -18,6 +25,8 @@ const FILE_FALL: u16 = 2;
 pub(crate) enum Subject {
     /// A server, by its upstream and its address.
     Server(String, SocketAddr),
+    /// Our own proxy, by one of its addresses.
+    Listener(SocketAddr),
     /// A track, by its kind and its name.
     Track(TrackSubject),
 }
@@ -126,8 +135,19 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
         };
         (Subject::process(process), timing)
     });
+    let count = u32::try_from(snapshot.listeners.len()).unwrap_or(u32::MAX);
+    let interval = LISTENER_INTERVAL.max(LISTENER_SPACING.saturating_mul(count));
+    let listeners = snapshot.listeners.iter().map(|address| {
+        let timing = Timing {
+            interval,
+            thresholds: LISTENER_THRESHOLDS,
+            // Its workers may be about to begin; whether they have is the supervisor's affair.
+            initial: Initial::Up,
+        };
+        (Subject::Listener(*address), timing)
+    });
     let tracks = scripts.chain(files).chain(processes);
-    servers.chain(tracks).collect()
+    servers.chain(listeners).chain(tracks).collect()
 }
 
 /// What this process asks by itself.
@@ -135,7 +155,9 @@ pub(crate) fn questions(snapshot: &CheckSnapshot) -> Vec<Question> {
     let servers = snapshot.servers.iter().cloned().map(Question::Server);
     let files = snapshot.files.iter().cloned();
     let processes = snapshot.processes.iter().cloned();
+    let listeners = snapshot.listeners.iter().copied().map(Question::Listener);
     servers
+        .chain(listeners)
         .chain(files.map(|file| Question::File(file, Look::default())))
         .chain(processes.map(|process| Question::Process(process, Look::default())))
         .collect()
@@ -197,6 +219,7 @@ mod tests {
                 scripts: vec![],
                 files: vec![],
                 processes: vec![],
+                listeners: vec![],
             };
             assert_eq!(inspect(&snapshot).is_ok(), expected, "{snapshot:?}");
         }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use core_http1::{FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
 use ipc::check::{Probe, ServerCheck};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Octets of an answer that are read at most, interim answers included.
 const ANSWER_MAX: usize = 32 * 1024;
@@ -93,6 +93,53 @@ pub(crate) async fn probe(server: &ServerCheck) -> Result<Answer, Failure> {
     tokio::time::timeout(server.timeout, asked)
         .await
         .unwrap_or(Err(Failure::TimedOut(server.timeout)))
+}
+
+/// Asks our own proxy at `address` whether it answers, within `limit`: any answer will do, since
+/// only a worker can give one. `None`: the address is not on this node at present, so that nobody
+/// could be asked but another node.
+///
+/// # Errors
+/// Everything but an answer in time.
+pub(crate) async fn probe_own(
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<Option<Answer>, Failure> {
+    let asked = async {
+        let Some(stream) = connect_here(address).await? else {
+            return Ok(None);
+        };
+        let request = format!(
+            "OPTIONS * HTTP/1.1\r\nHost: {address}\r\nUser-Agent: evenkeel-check\r\n\
+             Connection: close\r\n\r\n"
+        );
+        let status = ask(stream, request.as_bytes()).await?;
+        Ok(Some(Answer::Status(status)))
+    };
+    tokio::time::timeout(limit, asked)
+        .await
+        .unwrap_or(Err(Failure::TimedOut(limit)))
+}
+
+/// Connects from an address of this node to itself, which no other node can be mistaken for.
+async fn connect_here(address: SocketAddr) -> io::Result<Option<TcpStream>> {
+    let here = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let socket = match here {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    match socket.bind(SocketAddr::new(here, 0)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(None),
+        bound => {
+            bound?;
+            let to = SocketAddr::new(here, address.port());
+            socket.connect(to).await.map(Some)
+        }
+    }
 }
 
 fn request(path: &str, host: Option<&str>, address: SocketAddr) -> String {
@@ -284,6 +331,52 @@ mod tests {
         for (number, (probe, server, expected)) in cases.into_iter().enumerate() {
             assert_eq!(run(probe, server).await.0, expected, "case {number}");
         }
+    }
+
+    #[actix_rt::test]
+    async fn our_own_proxy_is_asked_where_it_is_on_this_node() {
+        use Server::{Answers, Closes, Hangs, Refuses};
+        let cases = [
+            (
+                "127.0.0.1:0",
+                Answers("HTTP/1.1 500 No\r\n\r\n"),
+                "status 500",
+            ),
+            (
+                "0.0.0.0:0",
+                Answers("HTTP/1.1 200 OK\r\n\r\n"),
+                "status 200",
+            ),
+            ("127.0.0.1:0", Hangs, "timed out after 50ms"),
+            ("127.0.0.1:0", Closes, "connection closed without an answer"),
+            ("127.0.0.1:0", Refuses, "connection refused"),
+        ];
+        for (bind, server, expected) in cases {
+            let listener = TcpListener::bind(bind).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let limit = match server {
+                Hangs => Duration::from_millis(50),
+                _ => Duration::from_secs(20),
+            };
+            let asked = if matches!(server, Refuses) {
+                drop(listener);
+                probe_own(address, limit).await
+            } else {
+                let (asked, sent) =
+                    tokio::join!(probe_own(address, limit), serve(listener, server));
+                assert!(sent.starts_with("OPTIONS * HTTP/1.1\r\n"), "{sent}");
+                asked
+            };
+            let text = match asked {
+                Ok(answer) => answer.map(|answer| answer.to_string()),
+                Err(failure) => Some(failure.to_string()),
+            };
+            assert_eq!(text.as_deref(), Some(expected), "{bind}");
+        }
+        // TEST-NET-1 is on no node.
+        let elsewhere = "192.0.2.105:80".parse().unwrap();
+        let asked = probe_own(elsewhere, Duration::from_secs(20)).await;
+        assert!(matches!(asked, Ok(None)), "{asked:?}");
     }
 
     #[actix_rt::test]

@@ -1,6 +1,7 @@
 //! What is asked again and again by this process itself: a server, a file, the list of processes.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +12,22 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::configuration::Subject;
 use crate::file;
 use crate::outcome::Outcome;
-use crate::probe::probe;
+use crate::probe::{probe, probe_own};
 
 /// How long a file or the list of processes may take, however long the interval: both are there or
 /// something is wrong with the machine.
 const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// How long our own proxy may take to answer a question that needs nothing from anybody.
+const LISTENER_WITHIN: Duration = Duration::from_secs(1);
 
 /// One question.
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
     /// To a server.
     Server(ServerCheck),
+    /// To our own proxy, at one of its addresses.
+    Listener(SocketAddr),
     /// To a file.
     File(FileCheck, Look),
     /// To the list of processes.
@@ -35,6 +41,7 @@ impl Question {
             (Self::Server(one), Self::Server(other)) => {
                 one.probe == other.probe && one.timeout == other.timeout
             }
+            (Self::Listener(one), Self::Listener(other)) => one == other,
             (Self::File(one, _), Self::File(other, _)) => {
                 one.path == other.path && one.absent == other.absent
             }
@@ -50,15 +57,20 @@ impl Question {
     pub(crate) fn subject(&self) -> Subject {
         match self {
             Self::Server(server) => Subject::server(server),
+            Self::Listener(address) => Subject::Listener(*address),
             Self::File(file, _) => Subject::file(file),
             Self::Process(process, _) => Subject::process(process),
         }
     }
 
-    /// Asks it once.
-    pub(crate) async fn ask(&self) -> Outcome {
-        match self {
+    /// Asks it once. `None`: there is nobody to ask at present.
+    pub(crate) async fn ask(&self) -> Option<Outcome> {
+        Some(match self {
             Self::Server(server) => Outcome::from(probe(server).await),
+            Self::Listener(address) => {
+                let asked = probe_own(*address, LISTENER_WITHIN).await;
+                Outcome::from(asked.transpose()?)
+            }
             Self::File(file, look) => {
                 let (path, absent) = (file.path.clone(), file.absent);
                 look.take(move || Outcome::from(file::read(&path, absent)))
@@ -75,7 +87,7 @@ impl Question {
                 look.take(move || Outcome::of_processes(count(), quorum))
                     .await
             }
-        }
+        })
     }
 }
 

@@ -111,7 +111,8 @@ async fn server() -> SocketAddr {
                 }
             }
             let request = String::from_utf8(request).unwrap();
-            let status = request.split([' ', '/']).nth(3).unwrap_or("400");
+            let status = request.split([' ', '/']).nth(3);
+            let status = status.filter(|it| it.len() == 3).unwrap_or("400");
             let answer = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes()).await;
         }
@@ -185,6 +186,7 @@ const EMPTY: CheckSnapshot = CheckSnapshot {
     scripts: Vec::new(),
     files: Vec::new(),
     processes: Vec::new(),
+    listeners: Vec::new(),
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -501,4 +503,34 @@ async fn processes_are_counted() {
     let expected = said(TrackVerdict::Down, "0 run, 1 must", false);
     assert_eq!(next_verdict(&checker).await, expected);
     process.wait().unwrap();
+}
+
+#[actix_rt::test]
+async fn our_own_proxy_is_asked_at_each_address_that_is_here() {
+    // Nobody accepts here: the kernel does, and an answer never comes.
+    let stuck = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = stuck.local_addr().unwrap();
+    let answers = server().await;
+    let elsewhere: SocketAddr = "192.0.2.105:80".parse().unwrap();
+    let checker = Checker::start().await;
+    let snapshot = CheckSnapshot {
+        listeners: vec![silent, answers, elsewhere],
+        ..EMPTY
+    };
+    let mut reports = checker.configure(1, &snapshot).await;
+    while reports.len() < 3 {
+        reports.push(checker.hear_role().await);
+    }
+    let changed = |address, up, reason: &str| FromCheck::ListenerChanged {
+        address,
+        up,
+        reason: reason.into(),
+    };
+    for expected in [
+        changed(answers, true, "status 400"),
+        changed(silent, false, "timed out after 1s"),
+        FromCheck::FirstRoundDone,
+    ] {
+        assert!(reports.contains(&expected), "{expected:?} in {reports:?}");
+    }
 }

@@ -31,6 +31,9 @@ pub struct CheckSnapshot {
     pub files: Vec<FileCheck>,
     /// The track processes that some virtual router of this node uses.
     pub processes: Vec<ProcessCheck>,
+    /// The addresses that the node's own proxy listens on. Those that are on this node now are asked
+    /// whether they answer.
+    pub listeners: Vec<SocketAddr>,
 }
 
 /// How one server is checked.
@@ -190,6 +193,16 @@ pub enum FromCheck {
         reason: String,
         /// Whether it is the first verdict after a start.
         first: bool,
+    },
+    /// Sent when the proxy answers no more at one of its addresses, when it does again, and at the
+    /// first verdict.
+    ListenerChanged {
+        /// The address.
+        address: SocketAddr,
+        /// Whether requests are answered there.
+        up: bool,
+        /// Why.
+        reason: String,
     },
     /// Sent once after a start, when everything has been checked once.
     FirstRoundDone,

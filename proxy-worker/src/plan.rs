@@ -1,6 +1,7 @@
 //! A configuration, made ready for use. It never changes; a reload replaces it between requests.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -40,6 +41,15 @@ pub(crate) struct Listener {
     pub(crate) node_header: bool,
     /// Index of the access log.
     pub(crate) log: Option<usize>,
+    /// The addresses that it listens on.
+    addresses: Vec<IpAddr>,
+}
+
+impl Listener {
+    /// Whether a connection from `peer` comes from this very node.
+    pub(crate) fn is_at(&self, peer: IpAddr) -> bool {
+        peer.is_loopback() || self.addresses.contains(&peer)
+    }
 }
 
 /// A configuration.
@@ -129,7 +139,7 @@ impl<I: Io> Plan<I> {
         &self,
         listener: ListenerId,
         path: &str,
-        client: std::net::IpAddr,
+        client: IpAddr,
     ) -> core_route::Verdict {
         self.routes.find(listener.0, path, client)
     }
@@ -160,6 +170,7 @@ fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
         },
         node_header: spec.node_header,
         log,
+        addresses: spec.binds.iter().map(|bind| bind.address.ip()).collect(),
     })
 }
 

@@ -240,7 +240,10 @@ async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
         .unwrap();
     let page = hear(&mut client, "Reading: 0 Writing: 1 Waiting: 0 \n").await;
     assert!(page.contains("Active connections: 1 \n"), "{page}");
-    assert_eq!(worker.counters.sum(Counter::Requests.index()), 2);
+    let ping = b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.write_all(ping).await.unwrap();
+    hear(&mut client, "Content-Length: 0\r\n").await;
+    assert_eq!(worker.counters.sum(Counter::Requests.index()), 3);
     worker.tell(&ToChild::Ping { seq: 7 });
     assert_eq!(worker.hear().await, FromChild::Pong { seq: 7 });
     worker.tell(&ToChild::Stop { within: PATIENCE });
@@ -262,6 +265,8 @@ async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
             "{line}"
         );
     }
+    let ping = lines.next();
+    assert_eq!(ping, None, "what a node asks itself is in no log");
 }
 
 #[tokio::test]

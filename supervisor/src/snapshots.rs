@@ -9,15 +9,15 @@ pub(crate) use notify::{notify, notify_files};
 pub(crate) use proxy::{access_logs, binds, proxy};
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use ipc::admin::AdminSnapshot;
 use ipc::check::{
     CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit, ServerCheck,
 };
 use ipc::vrrp::{
-    AnnounceSpec, Auth, Failback, HmacAuth, HmacKey, HmacMode, OnUnhealthy, Pass, RouterSpec,
-    Succession, Track, TrackEffect, TrackSubject, Transport, VirtualAddress, VrrpSnapshot,
+    AnnounceSpec, Auth, ChecksumForm, Failback, HmacAuth, HmacKey, HmacMode, OnUnhealthy, Pass,
+    RouterSpec, Succession, Track, TrackEffect, TrackSubject, Transport, VirtualAddress,
+    VrrpSnapshot,
 };
 use settings::Settings;
 
@@ -25,26 +25,22 @@ use settings::Settings;
 pub(crate) fn vrrp(settings: &Settings, succession: Option<Succession>) -> VrrpSnapshot {
     VrrpSnapshot {
         node: settings.node.name.clone(),
-        routers: settings
-            .virtual_routers
-            .iter()
-            .map(|router| router_spec(settings, router))
-            .collect(),
+        routers: settings.virtual_routers.iter().map(router_spec).collect(),
         succession,
     }
 }
 
-fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterSpec {
+fn router_spec(router: &settings::VirtualRouter) -> RouterSpec {
     let transport = match &router.transport {
-        settings::Transport::Multicast => Transport::Multicast {
-            source: Some(IpAddr::from(*settings.node.address.value())),
-        },
-        settings::Transport::Unicast { peers } => Transport::Unicast {
-            source: IpAddr::from(*settings.node.address.value()),
-            peers: (peers.iter())
-                .map(|peer| IpAddr::from(*peer.value()))
-                .collect(),
-            min_ttl: 255,
+        settings::Transport::Multicast { source } => Transport::Multicast { source: *source },
+        settings::Transport::Unicast {
+            source,
+            peers,
+            min_ttl,
+        } => Transport::Unicast {
+            source: *source,
+            peers: peers.iter().map(|peer| *peer.value()).collect(),
+            min_ttl: min_ttl.get(),
         },
     };
     RouterSpec {
@@ -58,7 +54,10 @@ fn router_spec(settings: &Settings, router: &settings::VirtualRouter) -> RouterS
         advert_interval: *router.advert_interval.value(),
         priority: router.priority.value().get(),
         transport,
-        checksum: None,
+        checksum: router.checksum.map(|form| match form {
+            settings::ChecksumForm::Message => ChecksumForm::Message,
+            settings::ChecksumForm::PseudoHeader => ChecksumForm::PseudoHeader,
+        }),
         auth: router.auth.as_ref().map(auth),
         failback: match router.failback {
             settings::Failback::Auto(wait) => Failback::Auto(wait),
@@ -116,7 +115,7 @@ fn auth(auth: &settings::Auth) -> Auth {
 
 fn virtual_address(address: &settings::VirtualAddress) -> VirtualAddress {
     VirtualAddress {
-        address: IpAddr::from(address.address),
+        address: address.address,
         prefix_len: address.prefix_len,
         interface: address
             .interface
@@ -177,6 +176,7 @@ pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
             .filter(|process| is_used(TrackSubject::Process, &process.name))
             .map(process_check)
             .collect(),
+        listeners: binds(settings),
     }
 }
 

@@ -142,6 +142,10 @@ impl<C: Io, D: Dial> Session<C, D> {
         head: &RequestHead<'_, '_>,
         rest: &[u8],
     ) -> usize {
+        if head.target.path == "*" {
+            self.answer_for_server(listener, head);
+            return 0;
+        }
         let log = listener
             .log
             .map(|log| (log, Entry::new(self.worker.lend(), head)));
@@ -183,6 +187,17 @@ impl<C: Io, D: Dial> Session<C, D> {
             }
         }
         0
+    }
+
+    /// OPTIONS of the server as a whole, "a type of ping" (RFC 9110 §9.3.7): no route has a part in
+    /// it. It is how this node asks itself whether it serves, which is no line in any log.
+    fn answer_for_server(&mut self, listener: &Listener, head: &RequestHead<'_, '_>) {
+        let log = listener
+            .log
+            .filter(|_| !listener.is_at(self.client.peer))
+            .map(|log| (log, Entry::new(self.worker.lend(), head)));
+        let asked = self.asked(head, listener);
+        self.answer_page("text/plain", b"", &asked, log);
     }
 
     fn asked(&self, head: &RequestHead<'_, '_>, listener: &Listener) -> Asked {

@@ -153,6 +153,10 @@ impl Supervisor {
         self.scripts = script_plans(&self.settings, self.identity);
         self.node.handle_settings(&self.settings);
         children.decide(&Step::Commit);
+        let addresses = self.holdings.addresses();
+        if let Some(change) = self.proxy_health.handle_addresses(&addresses) {
+            self.proxy_changed(change, ctx);
+        }
     }
 
     pub(super) fn committed_reload(

@@ -1,5 +1,6 @@
 //! What children report, and what follows from it.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -194,6 +195,11 @@ impl Supervisor {
             } if !is_checked(&self.settings, &upstream, address) => {
                 tracing::debug!("a verdict on {upstream}/{address}, which is not checked");
             }
+            FromCheck::ListenerChanged {
+                address,
+                up,
+                reason,
+            } => self.listener_changed(address, up, &reason, ctx),
             FromCheck::TrackChanged {
                 subject,
                 verdict,
@@ -235,6 +241,26 @@ impl Supervisor {
                     self.outbox_event(Severity::Error, what);
                 }
             }
+        }
+    }
+
+    /// Requests are answered at an address of the proxy, or are not.
+    fn listener_changed(
+        &mut self,
+        address: SocketAddr,
+        up: bool,
+        reason: &str,
+        ctx: &mut Context<Self>,
+    ) {
+        // Of a configuration that is no more.
+        if !self.holdings.addresses().contains(&address) {
+            return;
+        }
+        if !up {
+            tracing::error!("the proxy does not answer at {address}: {reason}");
+        }
+        if let Some(change) = self.proxy_health.handle_answers(address, up) {
+            self.proxy_changed(change, ctx);
         }
     }
 

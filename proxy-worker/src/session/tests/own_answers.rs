@@ -13,7 +13,13 @@ async fn refusals_have_their_status_and_end_the_connection_where_they_must() {
         "a".repeat(33_000)
     );
     let large = "POST /app/ HTTP/1.1\r\nHost: a\r\nContent-Length: 10485761\r\n\r\n";
-    let cases: [(&str, &str, bool); 14] = [
+    let cases: [(&str, &str, bool); 16] = [
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", false),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "200 OK",
+            true,
+        ),
         (
             "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
             "404 Not Found",
