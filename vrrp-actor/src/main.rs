@@ -5,6 +5,7 @@
 //! in good order when it is told to and when the supervisor is gone: addresses are handed over.
 
 mod configuration;
+mod groups;
 mod host;
 mod lateness;
 mod links;

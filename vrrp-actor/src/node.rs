@@ -12,12 +12,13 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
 use core_vrrp::{Event, Time};
-use ipc::vrrp::{RouterSpec, ToVrrp, TrackSubject, TrackVerdict, VrrpSnapshot};
+use ipc::vrrp::{FromVrrp, RouterSpec, ToVrrp, TrackSubject, TrackVerdict, VrrpSnapshot};
 use platform::addresses::Assignment;
 use platform::clock::boottime;
 use platform::vrrp_socket::Inbox;
 use tokio::sync::oneshot;
 
+use crate::groups::{Groups, Order};
 use crate::host::Host;
 use crate::lateness::Lateness;
 use crate::links::Links;
@@ -29,6 +30,9 @@ use crate::virtual_addresses::leftovers;
 
 /// How often a router that cannot speak is tried again, and all are told what the clock says.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often the sync groups may ask their members, for each router.
+const ROUNDS_PER_ROUTER: usize = 8;
 
 /// Packets of a port that are listened to before it is looked whether somebody's time has come.
 const PACKETS_AT_ONCE: usize = 256;
@@ -57,6 +61,7 @@ struct LinksChanged;
 /// The actor. Whatever its routers hold is taken off at the latest when it is dropped.
 pub(crate) struct Node {
     routers: Vec<Router>,
+    groups: Groups,
     schedule: Schedule,
     host: Host,
     inbox: Inbox,
@@ -92,6 +97,7 @@ impl Node {
         let interfaces = links.borrow().clone();
         Ok(Self {
             routers: Vec::new(),
+            groups: Groups::default(),
             schedule: Schedule::new()?,
             host: Host::new(interfaces, reporter)?,
             inbox: Inbox::default(),
@@ -151,10 +157,36 @@ impl Node {
     }
 
     fn feed(&mut self, place: usize, event: Event<'_>) {
-        if let Some(router) = self.routers.get_mut(place) {
-            router.feed(event, &mut self.host);
-            self.has_finished |= router.is_finished();
-            self.schedule.note(place, router.due());
+        let Some(router) = self.routers.get_mut(place) else {
+            return;
+        };
+        router.feed(event, &mut self.host);
+        self.has_finished |= router.is_finished();
+        self.schedule.note(place, router.due());
+        if router.spec().sync_group.is_some() {
+            self.settle();
+        }
+    }
+
+    /// Lets the sync groups come to an agreement on what has changed.
+    fn settle(&mut self) {
+        // Far more than it takes: a group is agreed after two or three.
+        for _ in 0..ROUNDS_PER_ROUTER * self.routers.len() {
+            let reporter = &mut self.host.reporter;
+            let tell = |event| reporter.event(FromVrrp::GroupTransition(event));
+            let Some(Order { group, accord }) = self.groups.poll(&self.routers, tell) else {
+                return;
+            };
+            for place in self.groups.places(group) {
+                if let Some(router) = self.routers.get_mut(place) {
+                    router.feed(Event::Group(accord), &mut self.host);
+                    self.has_finished |= router.is_finished();
+                    self.schedule.note(place, router.due());
+                }
+            }
+        }
+        if !self.routers.is_empty() {
+            tracing::error!("the sync groups do not come to an agreement");
         }
     }
 
@@ -165,10 +197,12 @@ impl Node {
             self.has_finished |= router.is_finished();
         }
         self.rearrange();
+        self.settle();
     }
 
     /// Notes anew who listens where, and who is due when.
     fn rearrange(&mut self) {
+        self.groups.locate(&self.routers);
         let routers = self.routers.iter();
         self.schedule.replace(routers.clone().map(Router::due));
         let listeners = routers
@@ -183,9 +217,7 @@ impl Node {
         if self.retry_at <= now {
             self.retry_at = now + RETRY;
             self.retry();
-            for router in &mut self.routers {
-                router.note_clock(&mut self.host);
-            }
+            self.for_each(|router, _, host| router.note_clock(host));
         }
         self.host.flush();
         if self.host.reporter.due() <= now || self.has_finished {
@@ -279,7 +311,9 @@ impl Node {
         }
         // A router that comes later finds nothing that was left to it.
         self.known.succeeds = false;
+        self.groups.configure(&self.routers);
         self.rearrange();
+        self.settle();
         self.host.reporter.hurry();
     }
 

@@ -45,6 +45,11 @@ impl Reporter {
         self.hurry();
     }
 
+    /// Reports what is to be told people and changes nothing that is shown.
+    pub(crate) fn event(&mut self, event: FromVrrp) {
+        self.tell(event);
+    }
+
     /// Something changed that people must not wait for.
     pub(crate) fn hurry(&mut self) {
         self.due = self.due.min(self.reported + PAUSE);

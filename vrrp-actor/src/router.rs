@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use core_vrrp::{
-    Cause, Effect, Event, Found, Priority, Router as Core, State, Time, Transition, WallTime,
+    Cause, Effect, Event, Found, Member, Priority, Router as Core, State, Time, Transition,
+    WallTime,
 };
-use ipc::event::TransitionEvent;
+use ipc::event::{ContestEvent, PriorityEvent, TransitionEvent};
 use ipc::status::RouterStatus;
-use ipc::vrrp::{RouterSpec, TrackSubject, TrackVerdict, Transport};
+use ipc::vrrp::{FromVrrp, RouterSpec, TrackSubject, TrackVerdict, Transport};
 use platform::addresses::Assignment;
 use platform::clock::{boottime, walltime};
 use platform::interfaces::Interface;
@@ -26,6 +27,7 @@ mod status;
 pub(crate) mod tests;
 
 use status::Entered;
+pub(crate) use status::state as router_state;
 
 /// A router of this node.
 pub(crate) struct Router {
@@ -141,7 +143,7 @@ impl Router {
 
     /// The node's proxy serves or does not.
     pub(crate) fn note_proxy(&mut self, known: &Known, host: &mut Host) {
-        let well = known.proxy_well || !self.spec.track_proxy;
+        let well = known.proxy_well;
         self.feed(Event::Proxy { well }, host);
     }
 
@@ -213,11 +215,10 @@ impl Router {
             Effect::SendAdvert(priority) => self.perform_send(priority, host),
             Effect::Announce { times } => self.perform_announce(times, host),
             Effect::Transition(transition) => self.perform_transition(&transition, host),
-            Effect::PriorityChanged { .. } => host.reporter.hurry(),
-            Effect::Contested { address, mac } => {
-                let name = &self.spec.name;
-                tracing::warn!("{name}: {address} is claimed by {mac:02x?}");
+            Effect::PriorityChanged { state, from, to } => {
+                self.perform_priority_changed(state, from, to, host);
             }
+            Effect::Contested { address, mac } => self.perform_contested(address, mac, host),
             Effect::ChecksumDiffers { source, heard } => {
                 if let Some(more) = self.seldom.may_say("checksum", boottime()) {
                     let (name, heard) = (&self.spec.name, heard.name());
@@ -277,6 +278,37 @@ impl Router {
         }
     }
 
+    fn perform_priority_changed(
+        &self,
+        state: State,
+        from: Priority,
+        to: Priority,
+        host: &mut Host,
+    ) {
+        tracing::info!("{}: priority {to} instead of {from}", self.spec.name);
+        if self.spec.notify_priority_changes {
+            host.reporter
+                .event(FromVrrp::PriorityChanged(PriorityEvent {
+                    router: self.spec.name.clone(),
+                    state: router_state(state),
+                    from: from.get(),
+                    to: to.get(),
+                }));
+        }
+        host.reporter.hurry();
+    }
+
+    fn perform_contested(&self, address: IpAddr, mac: [u8; 6], host: &mut Host) {
+        let router = self.spec.name.clone();
+        tracing::warn!("{router}: {address} is claimed by {mac:02x?}");
+        let contest = ContestEvent {
+            router,
+            address,
+            mac,
+        };
+        host.reporter.event(FromVrrp::Contested(contest));
+    }
+
     /// What it was told to be.
     pub(crate) fn spec(&self) -> &RouterSpec {
         &self.spec
@@ -285,6 +317,11 @@ impl Router {
     /// When it wants [`Event::Timeout`].
     pub(crate) fn due(&self) -> Option<Time> {
         self.core.poll_timeout()
+    }
+
+    /// What its sync group has to know.
+    pub(crate) fn member(&self) -> Member {
+        self.core.member()
     }
 
     /// Where it speaks and listens, while its interface is up.

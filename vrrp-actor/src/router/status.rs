@@ -76,7 +76,8 @@ impl Entered {
     }
 }
 
-fn state(state: State) -> RouterState {
+/// The state, in the words of people.
+pub(crate) fn state(state: State) -> RouterState {
     match state {
         State::Initialize => RouterState::Stop,
         State::Backup => RouterState::Backup,
