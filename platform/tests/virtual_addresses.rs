@@ -1,68 +1,22 @@
 //! What the VRRP process does to the network, against the real kernel: addresses with a lease and a
-//! mark, adverts over raw sockets, gratuitous ARP, interface states. Needs root; each test has
+//! mark, gratuitous ARP, interface states. Needs root; each test has
 //! networks of its own.
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use platform::addresses::{Addresses, Assignment};
+use platform::addresses::{Addresses, Assignment, Renewals};
 use platform::announce::Announcer;
-use platform::interfaces::{Changes, Interface, Interfaces};
-use platform::topology::{Bridge, Namespace};
-use platform::vrrp_socket::{Endpoint, Packet, VrrpSocket};
+use platform::interfaces::Changes;
 
-const A: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 101);
-const B: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 102);
+mod lan;
+
+use lan::{A, eventually, interface, ip, link};
+
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 105);
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Two nodes on one switch, each with an interface `em1`.
-struct Link {
-    a: Namespace,
-    b: Namespace,
-    _bridge: Bridge,
-}
-
-fn link() -> Link {
-    let bridge = Bridge::new(Namespace::new().expect("root"), "br0").expect("a bridge");
-    let a = Namespace::new().expect("a namespace");
-    let b = Namespace::new().expect("a namespace");
-    bridge.connect("a", &a, "em1", A, 24).expect("a cable");
-    bridge.connect("b", &b, "em1", B, 24).expect("a cable");
-    for node in [&a, &b] {
-        // Until the kernel has noticed the carrier, an interface swallows what is sent.
-        let is_up = || eventually("a carrier", || interface("em1").is_up);
-        node.run(is_up).expect("the namespace");
-    }
-    Link {
-        a,
-        b,
-        _bridge: bridge,
-    }
-}
-
-/// Runs `ip` in the namespace of the calling thread.
-fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .expect("iproute2");
-    assert!(output.status.success(), "ip {arguments}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn interface(name: &str) -> Interface {
-    let list = Interfaces::open()
-        .and_then(|mut all| all.list())
-        .expect("netlink");
-    list.into_iter()
-        .find(|found| found.name == name)
-        .expect("the interface")
-}
 
 fn assignment(address: Ipv4Addr, prefix_len: u8) -> Assignment {
     Assignment {
@@ -72,19 +26,6 @@ fn assignment(address: Ipv4Addr, prefix_len: u8) -> Assignment {
         scope: 0,
         label: Some("em1:vip".into()),
     }
-}
-
-/// Waits for something that is going to be true; how long it took.
-fn eventually(what: &str, mut is_true: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !is_true() {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "{what} did not happen within {PATIENCE:?}"
-        );
-        thread::sleep(Duration::from_millis(10));
-    }
-    begun.elapsed()
 }
 
 #[test]
@@ -136,9 +77,11 @@ fn the_kernel_ends_a_lease_that_is_not_renewed() {
         let mut addresses = Addresses::open()?;
         let vip = assignment(VIP, 32);
         addresses.hold(&vip, Some(1))?;
+        let mut renewals = Renewals::default();
+        renewals.add(&vip, Some(1));
         let renewed_until = Instant::now() + Duration::from_millis(2500);
         while Instant::now() < renewed_until {
-            addresses.hold(&vip, Some(1))?;
+            addresses.renew(&renewals)?;
             assert_eq!(addresses.owned()?, std::slice::from_ref(&vip));
             thread::sleep(Duration::from_millis(100));
         }
@@ -152,91 +95,39 @@ fn the_kernel_ends_a_lease_that_is_not_renewed() {
     link.a.run(test).expect("the namespace").expect("netlink");
 }
 
-fn endpoint(group: Option<Ipv4Addr>, vrid: u8) -> Endpoint {
-    let interface = interface("em1");
-    Endpoint {
-        interface: interface.name,
-        interface_index: interface.index,
-        group,
-        vrid,
-    }
-}
-
-/// An advert for `vrid`, filled up to tell one from another. Its checksum is nobody's concern here.
-fn packet(source: Ipv4Addr, destination: Ipv4Addr, vrid: u8, mark: u8) -> Vec<u8> {
-    let mut packet = vec![0x45, 0xc0, 0, 40, 0, mark, 0, 0, 255, 112, 0, 0];
-    packet.extend(source.octets());
-    packet.extend(destination.octets());
-    packet.extend([0x21, vrid, mark, 1, 0, 1, 0, 0]);
-    packet.resize(40, 0);
-    packet
-}
-
-/// The next packet without the checksum of its header, which the kernel wrote.
-fn next(socket: &VrrpSocket) -> Vec<u8> {
-    let mut next: Option<Packet> = None;
-    eventually("a packet", || {
-        next = socket.try_next();
-        next.is_some()
-    });
-    let mut octets = next.expect("a packet").octets().to_vec();
-    octets[10..12].fill(0);
-    octets
-}
-
 #[test]
-fn adverts_travel_as_they_were_written_and_only_to_their_router() {
+fn many_leases_are_renewed_at_once_and_one_that_fails_is_told() {
     let link = link();
-    let open = |group, vrid| move || VrrpSocket::open(&endpoint(group, vrid)).expect("a socket");
-    for (group, destination) in [(Some(GROUP), GROUP), (None, B)] {
-        let sender = link.a.run(open(group, 101)).expect("the namespace");
-        let receiver = link.b.run(open(group, 101)).expect("the namespace");
-        for vrid in [102, 101] {
-            let packet = packet(A, destination, vrid, vrid);
-            sender.send(&packet, destination).expect("sent");
+    let test = || -> io::Result<()> {
+        let mut addresses = Addresses::open()?;
+        let many: Vec<_> = (1..=250)
+            .map(|number| assignment(Ipv4Addr::new(192, 168, 1, number), 32))
+            .collect();
+        let mut one = Renewals::default();
+        let mut renewals = Renewals::default();
+        for assignment in &many {
+            one.clear();
+            one.add(assignment, Some(60));
+            renewals.append(&one);
         }
+        addresses.renew(&renewals)?;
+        assert_eq!(addresses.owned()?.len(), many.len());
+        let elsewhere = Assignment {
+            interface_index: 4711,
+            ..assignment(VIP, 32)
+        };
+        renewals.clear();
+        renewals.add(&elsewhere, None);
+        renewals.add(&assignment(VIP, 32), None);
+        assert!(addresses.renew(&renewals).is_err(), "no such interface");
         assert_eq!(
-            next(&receiver),
-            packet(A, destination, 101, 101),
-            "to {destination}"
+            addresses.owned()?.len(),
+            many.len() + 1,
+            "the other is done"
         );
-        assert!(
-            receiver.try_next().is_none(),
-            "that of router 102 is not received"
-        );
-        assert!(sender.try_next().is_none(), "nobody hears himself");
-    }
-}
-
-#[test]
-fn without_its_group_a_socket_hears_no_multicast() {
-    let link = link();
-    let open = |group| move || VrrpSocket::open(&endpoint(group, 101)).expect("a socket");
-    let sender = link.a.run(open(Some(GROUP))).expect("the namespace");
-    let member = link.b.run(open(Some(GROUP))).expect("the namespace");
-    let unicast = link.b.run(open(None)).expect("the namespace");
-    sender.send(&packet(A, GROUP, 101, 1), GROUP).expect("sent");
-    sender.send(&packet(A, B, 101, 2), B).expect("sent");
-    assert_eq!(next(&member), packet(A, GROUP, 101, 1));
-    assert_eq!(next(&unicast), packet(A, B, 101, 2));
-}
-
-#[test]
-fn a_router_that_does_not_read_loses_packets_and_they_are_counted() {
-    let link = link();
-    let open = || VrrpSocket::open(&endpoint(None, 101)).expect("a socket");
-    let sender = link.a.run(open).expect("the namespace");
-    let receiver = link.b.run(open).expect("the namespace");
-    for mark in 1..=100 {
-        sender.send(&packet(A, B, 101, mark), B).expect("sent");
-        thread::sleep(Duration::from_micros(200));
-    }
-    eventually("a full queue", || receiver.lost() == 36);
-    assert_eq!(
-        next(&receiver),
-        packet(A, B, 101, 1),
-        "the oldest were kept"
-    );
+        Ok(())
+    };
+    link.a.run(test).expect("the namespace").expect("netlink");
 }
 
 #[test]
