@@ -34,12 +34,19 @@ const DISCARDED: [(&str, &str, &[&str]); 6] = [
     (
         "keepalived_authtype_mismatch",
         "Adverts with another kind of authentication than ours.",
-        &["auth_type"],
+        &["auth_type", "hmac_missing", "hmac_unexpected"],
     ),
     (
         "keepalived_auth_failure",
-        "Adverts with a wrong password.",
-        &["auth_password"],
+        "Adverts with a wrong password or signature.",
+        &[
+            "auth_password",
+            "hmac_malformed",
+            "hmac_stale",
+            "hmac_unknown_key",
+            "hmac_wrong",
+            "hmac_replay",
+        ],
     ),
 ];
 
