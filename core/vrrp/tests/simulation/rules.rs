@@ -35,7 +35,7 @@ pub(crate) fn has_bands(spec: &Spec) -> bool {
 }
 
 /// How well a node is that says this priority: 2, or 1 when degraded, or 0.
-fn band(spec: &Spec, priority: Priority) -> u8 {
+pub(crate) fn band(spec: &Spec, priority: Priority) -> u8 {
     match priority.get() {
         number @ (0..=2) if has_bands(spec) => number.saturating_sub(1),
         _ => 2,

@@ -10,6 +10,8 @@
 //!   if its lease can be that short. While the network is not whole two owners are unavoidable.
 //! * **An owner.** Nobody has the address only for as long as the slowest candidate's
 //!   Master_Down_Interval, from when something last went wrong; during a planned change never.
+//! * **Health.** An owner that falls ill is rid of the address when the weakest of those that are
+//!   well has waited its Skew_Time, unless it is to do as keepalived does.
 //! * **A reason.** See [`crate::record`].
 //! * **Neighbours that know.** All point at the owner: as soon as its burst has arrived, when it
 //!   took over or met a rival; else with its next announcement.
@@ -48,6 +50,8 @@ pub(crate) struct Watch {
     pub(crate) is_still: bool,
     /// Somebody must have the address all the time.
     pub(crate) is_seamless: bool,
+    /// The owner that fell ill while another node is well, and until when it may be it.
+    pub(crate) leaves: Option<(usize, Time)>,
 }
 
 /// Several owners whose processes run, on a whole network.
@@ -81,6 +85,7 @@ impl Watch {
             longest: Duration::ZERO,
             is_still: false,
             is_seamless: false,
+            leaves: None,
         }
     }
 
@@ -88,6 +93,7 @@ impl Watch {
     pub(crate) fn disturb(&mut self, now: Time) {
         self.disturbed_at = now;
         self.is_seamless = false;
+        self.leaves = None;
     }
 
     /// A node could not hear, or can hear again: whatever was said before does not count.
@@ -221,6 +227,14 @@ impl World {
             if self.owner_due(whole_since).is_some_and(|due| to > due) {
                 self.fail("nobody has the address");
             }
+        }
+        if let (Some((owner, _)), Some((leaves, by))) = (self.watch.single, self.watch.leaves)
+            && owner == leaves
+            && to > by
+        {
+            self.fail(&format!(
+                "node {owner} is ill and goes on, and others are well"
+            ));
         }
         if let Some((owner, since)) = self.watch.single {
             self.check_neighbours(owner, since.max(whole_since), to);

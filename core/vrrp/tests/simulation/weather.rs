@@ -155,18 +155,24 @@ impl World {
             .count()
             > 0;
         let choice = self.dice.below(5);
+        let before = self.nodes[index].priority();
         match choice {
             0 => self.stop(index),
             1 | 2 => self.change_health(index),
             3 => self.upgrade(index),
             _ => self.reload(index),
         }
-        let takes_part = self.nodes[index].is_candidate(now) || choice == 0;
+        let node = &self.nodes[index];
+        let abdicates = node.spec.on_unhealthy == OnUnhealthy::Abdicate;
+        let takes_part = node.is_candidate(now) || choice == 0;
         // An upgrade is a moment without a process, and the address stays.
-        let is_gradual = self.nodes[index].spec.on_unhealthy == OnUnhealthy::Abdicate
-            || !matches!(choice, 1 | 2);
-        self.watch.is_seamless =
-            has_successor && takes_part && is_gradual && self.nodes[index].acts();
+        let is_gradual = node.acts() && (abdicates || !matches!(choice, 1 | 2));
+        let is_worse = rules::band(&node.spec, node.priority()) < rules::band(&node.spec, before);
+        let by = now + rules::handover(&node.spec.protocol);
+        if has_successor && node.acts() && abdicates && is_worse && matches!(choice, 1 | 2) {
+            self.watch.leaves = Some((index, by));
+        }
+        self.watch.is_seamless = has_successor && takes_part && is_gradual;
         self.observe();
     }
 
