@@ -4,7 +4,7 @@ CARGO ?= cargo
 PREFIX ?= /usr
 DESTDIR ?=
 
-.PHONY: demo build test check install-packages release install bench-ha bench clean
+.PHONY: demo build test check install-packages release install bench-ha bench soak fuzz clean
 
 # Two nodes, two back ends and a client on this machine; needs nothing but Rust and a C compiler.
 demo: build
@@ -38,6 +38,18 @@ RUNS ?= 5
 ONLY ?=
 bench-ha: release install-packages
 	$(CARGO) run --release --package lab --bin bench-ha -- $(RUNS) "$(ONLY)"
+
+# New worlds for the simulation of VRRP nodes: `make soak SECONDS=3600`. A failure says how to replay it.
+SECONDS ?= 600
+soak:
+	$(CARGO) test --quiet -p core-vrrp --test simulation --no-run
+	@end=$$(( $$(date +%s) + $(SECONDS) )); from=$$(( $$(date +%s) * 1000000 )); begin=$$from; \
+	while [ $$(date +%s) -lt $$end ]; do \
+		FROM=$$from $(CARGO) test --quiet -p core-vrrp --test simulation soak >target/soak.log 2>&1 || \
+			{ cat target/soak.log; exit 1; }; \
+		from=$$(( from + 4000 )); \
+		echo "$$(( from - begin )) worlds, $$(( end - $$(date +%s) )) s to go"; \
+	done
 
 # CPU time per request beside nginx.
 bench: release install-packages
