@@ -1,7 +1,8 @@
 //! `[cluster]`, `[nodes.NAME]` and `[global]`: who we are, and what concerns all processes.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::item::{Context, Item, Table};
 use crate::report::Spanned;
@@ -42,11 +43,14 @@ pub struct Node {
     pub name: String,
     /// The node's own address: the source of its adverts, the destination of its peers'.
     pub address: Spanned<Ipv4Addr>,
+    /// The same over IPv6. Default: none.
+    pub address6: Option<Spanned<Ipv6Addr>>,
 }
 
 impl Node {
     pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
-        let address = table.required("address", unicast_address);
+        let address = table.required("address", ipv4_address);
+        let address6 = table.maybe("address6", ipv6_address);
         // Merged already where it is this node's; its shape is that of the whole file.
         if let Some(over) = table.get("override") {
             over.table()?;
@@ -55,33 +59,66 @@ impl Node {
         Some(Self {
             name: name.to_owned(),
             address: address?,
+            address6: address6?,
         })
+    }
+
+    /// Its address of a family.
+    pub fn own(&self, is_ipv6: bool) -> Option<IpAddr> {
+        self.own_at(is_ipv6).map(|address| *address)
+    }
+
+    /// Its address of a family, with its place.
+    pub(crate) fn own_at(&self, is_ipv6: bool) -> Option<Spanned<IpAddr>> {
+        let (address, position) = if is_ipv6 {
+            let address = self.address6.as_ref()?;
+            (IpAddr::from(**address), address.position())
+        } else {
+            (IpAddr::from(*self.address), self.address.position())
+        };
+        Some(Spanned::new(address, position.clone()))
     }
 }
 
-/// An IPv4 address that a host can have.
-pub(crate) fn unicast_address(item: &Item<'_>) -> Option<Spanned<Ipv4Addr>> {
+/// An address of either family that a host can have.
+pub(crate) fn unicast_address(item: &Item<'_>) -> Option<Spanned<IpAddr>> {
+    parsed(item, "an IP address")
+}
+
+fn ipv4_address(item: &Item<'_>) -> Option<Spanned<Ipv4Addr>> {
+    parsed(item, "an IPv4 address")
+}
+
+fn ipv6_address(item: &Item<'_>) -> Option<Spanned<Ipv6Addr>> {
+    parsed(item, "an IPv6 address")
+}
+
+fn parsed<A>(item: &Item<'_>, kind: &str) -> Option<Spanned<A>>
+where
+    A: FromStr + Copy + Into<IpAddr>,
+{
     let text = item.string()?;
-    let Ok(address) = text.parse::<Ipv4Addr>() else {
+    let Ok(address) = text.parse::<A>() else {
         let advice = if text.contains('/') {
             "leave out the prefix length"
         } else {
             ""
         };
         return item.error(
-            format!("{} must be an IPv4 address, not {text:?}", item.name()),
+            format!("{} must be {kind}, not {text:?}", item.name()),
             advice,
         );
     };
-    if !is_unicast(address) {
-        return item.error(format!("{address} is no address that a host can have"), "");
+    if !is_unicast(address.into()) {
+        return item.error(format!("{text} is no address that a host can have"), "");
     }
     Some(item.spanned(address))
 }
 
 /// Whether a host can have the address.
-pub(crate) const fn is_unicast(address: Ipv4Addr) -> bool {
-    !(address.is_unspecified() || address.is_multicast() || address.is_broadcast())
+pub(crate) fn is_unicast(address: IpAddr) -> bool {
+    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(address.is_unspecified() || address.is_multicast() || is_broadcast)
 }
 
 /// This node among all.

@@ -67,12 +67,12 @@ impl<'c, T: Eq + Hash> Unique<'c, T> {
 fn check_nodes(context: &Context<'_>, settings: &Settings) {
     let mut addresses = Unique::new(context);
     for node in &settings.nodes {
-        let address = &node.address;
-        addresses.put(
-            **address,
-            address.position(),
-            format_args!("the address {}", **address),
-        );
+        for address in [false, true].map(|is_ipv6| node.own_at(is_ipv6)) {
+            if let Some(address) = address {
+                let what = format!("the address {}", *address);
+                addresses.put(*address, address.position(), what);
+            }
+        }
     }
 }
 
@@ -82,14 +82,16 @@ fn check_routers(context: &Context<'_>, settings: &Settings) {
     for router in &settings.virtual_routers {
         let (vrid, interface) = (*router.vrid, router.interface.as_str());
         let what = format!("vrid {vrid} on interface {interface:?}");
-        vrids.put((interface, vrid), router.vrid.position(), what);
+        // Each family has identifiers of its own (RFC 9568 §5.2.3).
+        let identity = (interface, vrid, router.is_ipv6());
+        vrids.put(identity, router.vrid.position(), what);
         for address in router.addresses.iter().chain(&router.excluded_addresses) {
             let what = format!("the virtual address {}", address.address);
             addresses.put(address.address, address.position(), what);
             if let Some(node) = settings
                 .nodes
                 .iter()
-                .find(|node| *node.address == address.address)
+                .find(|node| node.own(address.address.is_ipv6()) == Some(address.address))
                 && router.priority.get() != u8::MAX
             {
                 let message = format!("{} is the address of node {:?}", address.address, node.name);

@@ -36,8 +36,8 @@ pub use proxy::{
 };
 pub use report::{Finding, Level, Position, Report, Spanned};
 pub use router::{
-    Announce, Auth, Failback, HmacAuth, HmacKey, HmacMode, Lease, OnUnhealthy, Pass, Scope, Track,
-    TrackEffect, TrackSubject, Transport, Version, VirtualAddress, VirtualRouter,
+    Announce, Auth, ChecksumForm, Failback, HmacAuth, HmacKey, HmacMode, Lease, OnUnhealthy, Pass,
+    Scope, Track, TrackEffect, TrackSubject, Transport, Version, VirtualAddress, VirtualRouter,
 };
 pub use script::{Script, ScriptInit};
 pub use track::{TrackFile, TrackProcess};

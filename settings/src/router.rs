@@ -5,9 +5,10 @@ mod address;
 mod auth;
 mod failback;
 mod reader;
+mod transport;
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub struct VirtualRouter {
     pub vrid: Spanned<NonZeroU8>,
     /// Default: 3.
     pub version: Version,
-    /// At least one; none is in another virtual router.
+    /// At least one, all of one family, link-local ones first (RFC 9568 §5.2.9); none is in another
+    /// virtual router.
     pub addresses: Vec<Spanned<VirtualAddress>>,
     /// Owned with the others, and not said in adverts, of whatever family. Default: none.
     pub excluded_addresses: Vec<Spanned<VirtualAddress>>,
@@ -43,6 +45,9 @@ pub struct VirtualRouter {
     pub priorities: Vec<(String, NonZeroU8)>,
     /// How adverts travel.
     pub transport: Transport,
+    /// What the checksums of version 3 over IPv4 are over; `None`, the default: what those of the
+    /// peers are over.
+    pub checksum: Option<ChecksumForm>,
     /// How the nodes know one another. Default: not at all.
     pub auth: Option<Auth>,
     /// When to take over from a Master of lower priority.
@@ -70,6 +75,11 @@ pub struct VirtualRouter {
 }
 
 impl VirtualRouter {
+    /// Whether its adverts go over IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        transport::is_ipv6(&self.addresses)
+    }
+
     /// Whether something can make a node degraded or unhealthy.
     pub(crate) fn has_bands(&self) -> bool {
         let weighs = |track: &Track| track.effect.weight().is_some();
@@ -86,30 +96,56 @@ pub enum Version {
     V3,
 }
 
-/// How adverts travel.
+/// How adverts travel. All addresses are of the family of the virtual addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// To 224.0.0.18.
-    Multicast,
+    /// To 224.0.0.18, or ff02::12.
+    Multicast {
+        /// The node's own address; `None`: the link-local address of the interface.
+        source: Option<IpAddr>,
+    },
     /// To these addresses, at least one, none of them the node's own.
     Unicast {
+        /// The node's own address.
+        source: IpAddr,
         /// The other nodes, unless listed otherwise.
-        peers: Vec<Spanned<Ipv4Addr>>,
+        peers: Vec<Spanned<IpAddr>>,
+        /// The least TTL, or hop limit, that their adverts may arrive with. Default: 255.
+        min_ttl: NonZeroU8,
     },
+}
+
+impl Transport {
+    /// Where adverts come from, if that is known beforehand.
+    pub fn source(&self) -> Option<IpAddr> {
+        match self {
+            Self::Multicast { source } => *source,
+            Self::Unicast { source, .. } => Some(*source),
+        }
+    }
+}
+
+/// What a checksum is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumForm {
+    /// The VRRP message alone, RFC 9568 §5.2.8.
+    Message,
+    /// A pseudo-header too.
+    PseudoHeader,
 }
 
 /// A virtual address as it is put on an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualAddress {
     /// The address.
-    pub address: Ipv4Addr,
-    /// 0 to 32. Default: 32.
+    pub address: IpAddr,
+    /// 0 to 32, of IPv6 to 128. Default: the greatest.
     pub prefix_len: u8,
     /// The interface that carries it. Default: that of the router, as `None`.
     pub interface: Option<Spanned<String>>,
-    /// The label, 1 to 15 octets. Default: none.
+    /// The label, 1 to 15 octets; IPv4 only. Default: none.
     pub label: Option<String>,
-    /// Default: global.
+    /// IPv4 only. Default: global.
     pub scope: Scope,
 }
 

@@ -1,6 +1,6 @@
 //! The samples that users begin with load as they stand, and mean what they say.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,11 +89,11 @@ fn the_pair_as_each_node_sees_it() {
         assert_eq!(router.priority.get(), priority);
         assert_eq!(router.lease, Lease::Seconds(2));
         assert_eq!(router.auth, Some(Auth::Pass(Pass(*b"testpass"))));
-        let Transport::Unicast { peers } = &router.transport else {
+        let Transport::Unicast { peers, .. } = &router.transport else {
             panic!("unicast")
         };
-        let peers: Vec<Ipv4Addr> = peers.iter().map(|peer| **peer).collect();
-        assert_eq!(peers, [Ipv4Addr::from(peer)]);
+        let peers: Vec<IpAddr> = peers.iter().map(|peer| **peer).collect();
+        assert_eq!(peers, [IpAddr::from(peer)]);
         let [track] = router.tracks.as_slice() else {
             panic!("one track")
         };
@@ -126,7 +126,7 @@ fn the_pair_s_proxy_and_notifications() {
         .map(|sink| sink.name.as_str())
         .collect();
     assert_eq!(names, ["ha-log", "ops-mail", "ops-sms", "policy-script"]);
-    assert_eq!(settings.notify[0].events.len(), 6);
+    assert_eq!(settings.notify[0].events.len(), 7);
     assert_eq!(
         settings.notify[1].events,
         [EventClass::Transition, EventClass::Contested]

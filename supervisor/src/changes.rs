@@ -20,6 +20,11 @@ pub(crate) fn between(old: &Settings, new: &Settings) -> Result<Vec<String>, Rep
             "the node's address",
         ),
         (
+            old.node.address6.is_none() || old.node.address6 == new.node.address6,
+            new.node.address.position(),
+            "the node's IPv6 address",
+        ),
+        (
             old.cluster == new.cluster,
             new.node.address.position(),
             "the cluster's name",

@@ -1,10 +1,11 @@
 //! The addresses of a virtual router, and the interfaces that carry them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
-use super::{Scope, VirtualAddress};
+use super::transport::is_ipv6;
+use super::{Scope, Version, VirtualAddress};
 use crate::cluster::is_unicast;
 use crate::item::Item;
 use crate::report::Spanned;
@@ -27,23 +28,72 @@ pub(crate) fn interface(item: &Item<'_>) -> Option<Spanned<String>> {
     Some(item.spanned(name))
 }
 
-/// At least one address.
+/// At least one address, all of one family, link-local ones first.
 pub(super) fn addresses(
     item: &Item<'_>,
     router_interface: Option<&Spanned<String>>,
+    version: Option<Version>,
 ) -> Option<Vec<Spanned<VirtualAddress>>> {
-    let addresses = item.filled_list(|item| virtual_address(item, router_interface))?;
+    let mut addresses = item.filled_list(|item| virtual_address(item, router_interface))?;
     if addresses.len() > ADDRESSES_MAX {
         return item.not(
             format_args!("at most {ADDRESSES_MAX} addresses"),
             addresses.len(),
         );
     }
+    check_family(item, &addresses, version)?;
+    if is_ipv6(&addresses) && !addresses.iter().any(|it| is_link_local(it.address)) {
+        item.warning(
+            "no virtual address is link-local",
+            "hosts take link-local addresses for routers, and RFC 9568 §5.2.9 wants one in each \
+             advert over IPv6: add one, such as \"fe80::1\"",
+        );
+    }
+    addresses.sort_by_key(|address| !is_link_local(address.address));
     Some(addresses)
 }
 
+/// RFC 9568 §5.2.9: a virtual router is of one family; and version 2 of IPv4 (RFC 3768 §1).
+fn check_family(
+    item: &Item<'_>,
+    addresses: &[Spanned<VirtualAddress>],
+    version: Option<Version>,
+) -> Option<()> {
+    let is_ipv6 = is_ipv6(addresses);
+    if is_ipv6 && version? == Version::V2 {
+        return item.error(
+            "version 2 has only IPv4 addresses",
+            "set version = 3 for IPv6",
+        );
+    }
+    let other = addresses.iter().find(|it| it.address.is_ipv6() != is_ipv6);
+    let Some(other) = other else {
+        return Some(());
+    };
+    let families = ["IPv4", "IPv6"];
+    let [first, second] = if is_ipv6 {
+        [families[1], families[0]]
+    } else {
+        families
+    };
+    item.context().error(
+        other.position(),
+        format!("{} is an {second} address, and the first one is {first}", other.address),
+        "a virtual router has one family: make another one for the others, with the same sync_group \
+         if both are to move together; or list them in excluded_addresses",
+    );
+    None
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
 /// "ip/len", or `{ address, interface, label, scope }`.
-fn virtual_address(
+pub(super) fn virtual_address(
     item: &Item<'_>,
     router_interface: Option<&Spanned<String>>,
 ) -> Option<Spanned<VirtualAddress>> {
@@ -64,8 +114,15 @@ fn virtual_address(
         .as_ref()
         .and_then(Option::as_ref)
         .or(router_interface);
-    let label = table.maybe("label", |item| label(item, carrier));
-    let scope = table.or("scope", Scope::Global, |item| item.one_of(Scope::WORDS));
+    let is_ipv6 = net.is_some_and(|net| net.addr().is_ipv6());
+    let label = table.maybe("label", |item| label(item, carrier, is_ipv6));
+    let scope = table.or("scope", Scope::Global, |item| match is_ipv6 {
+        true => item.error(
+            "the scope of an IPv6 address follows from it",
+            "leave \"scope\" out",
+        ),
+        false => item.one_of(Scope::WORDS),
+    });
     table.finish();
     let net = net?;
     Some(item.spanned(VirtualAddress {
@@ -77,11 +134,11 @@ fn virtual_address(
     }))
 }
 
-fn network(item: &Item<'_>) -> Option<Ipv4Net> {
+fn network(item: &Item<'_>) -> Option<IpNet> {
     let text = item.string()?;
-    let net = match text.parse::<Ipv4Addr>() {
-        Ok(address) => Some(Ipv4Net::from(address)),
-        Err(_) => text.parse::<Ipv4Net>().ok(),
+    let net = match text.parse::<IpAddr>() {
+        Ok(address) => Some(IpNet::from(address)),
+        Err(_) => text.parse::<IpNet>().ok(),
     };
     match net {
         Some(net) if is_unicast(net.addr()) => Some(net),
@@ -89,21 +146,19 @@ fn network(item: &Item<'_>) -> Option<Ipv4Net> {
             format!("{} is no address that a host can have", net.addr()),
             "",
         ),
-        None => {
-            let message = format!("{text:?} is no IPv4 address");
-            let advice = if text.contains(':') {
-                "virtual routers carry IPv4 addresses"
-            } else {
-                "write it as \"192.168.0.105/32\""
-            };
-            item.error(message, advice)
-        }
+        None => item.error(
+            format!("{text:?} is no IP address"),
+            "write it as \"192.168.0.105/32\" or \"fd00::105/128\"",
+        ),
     }
 }
 
 /// ip-address(8): a label begins with the name of the interface, which keeps ifconfig working.
-fn label(item: &Item<'_>, interface: Option<&Spanned<String>>) -> Option<String> {
+fn label(item: &Item<'_>, interface: Option<&Spanned<String>>, is_ipv6: bool) -> Option<String> {
     let label = item.line()?;
+    if is_ipv6 {
+        return item.error("IPv6 addresses have no label", "leave \"label\" out");
+    }
     if label.len() > INTERFACE_OCTETS_MAX {
         return item.not("at most 15 octets long", format_args!("{label:?}"));
     }

@@ -1,18 +1,17 @@
 //! Reading one virtual router, with what nodes and scripts say about it.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
 use super::address::{addresses, interface, virtual_address};
 use super::auth::auth;
 use super::failback::failback;
+use super::transport::checksum;
 use super::{
-    Announce, Lease, OnUnhealthy, Track, TrackEffect, TrackSubject, Transport, Version,
-    VirtualRouter,
+    Announce, Lease, OnUnhealthy, Track, TrackEffect, TrackSubject, Version, VirtualRouter,
 };
-use crate::cluster::{Node, unicast_address};
+use crate::cluster::Node;
 use crate::item::{Item, Table};
 use crate::report::Spanned;
 use crate::script::{Script, weight};
@@ -47,13 +46,16 @@ impl Reader<'_> {
         let interface = table.required("interface", interface);
         let vrid = table.required("vrid", |item| Some(item.spanned(number(item, 255)?)));
         let version = table.or("version", Version::V3, version);
-        let addresses = table.required("addresses", |item| addresses(item, interface.as_ref()));
+        let addresses = table.required("addresses", |item| {
+            addresses(item, interface.as_ref(), version)
+        });
         let excluded = table.or("excluded_addresses", Vec::new(), |item| {
             item.list(|item| virtual_address(item, interface.as_ref()))
         });
         let interval = advert_interval(&mut table, version);
         let priorities = self.priorities(&mut table);
-        let transport = self.transport(&mut table);
+        let transport = self.transport(&mut table, addresses.as_deref());
+        let checksum = checksum(&mut table, version, addresses.as_deref());
         let auth = table.maybe("auth", |item| {
             auth(item, version, interval.as_ref().map(|interval| **interval))
         });
@@ -90,6 +92,7 @@ impl Reader<'_> {
             priority: priority.clone(),
             priorities: priorities.into_iter().map(|(name, p)| (name, *p)).collect(),
             transport: transport?,
+            checksum: checksum?,
             auth: auth?,
             failback: failback?,
             on_unhealthy: on_unhealthy?,
@@ -146,50 +149,6 @@ impl Reader<'_> {
             })
             .collect();
         priorities.into_iter().collect()
-    }
-
-    fn transport(&self, table: &mut Table<'_>) -> Option<Transport> {
-        let others = || {
-            let others = self.nodes.iter().filter(|node| node.name != self.node_name);
-            others.map(|node| node.address.clone()).collect::<Vec<_>>()
-        };
-        let given_peers = table.get("peers");
-        let default_unicast = given_peers.is_some() || self.node_names.len() > 1;
-        let unicast = table.or("transport", default_unicast, |item| {
-            item.one_of(&[("unicast", true), ("multicast", false)])
-        });
-        let peers = match &given_peers {
-            Some(item) => item.list(|item| self.peer(item))?,
-            None => others(),
-        };
-        match (unicast?, given_peers) {
-            (true, None) if self.node_names.len() < 2 => table.item().error(
-                "unicast needs peers, and there is no other node",
-                "add the other node to [nodes], or give peers = [...]",
-            ),
-            (true, Some(item)) if peers.is_empty() => item.error(
-                "unicast needs at least one peer",
-                "leave \"peers\" out to mean all other nodes",
-            ),
-            (true, _) => Some(Transport::Unicast { peers }),
-            (false, Some(item)) => item.error(
-                "\"peers\" is for unicast",
-                "leave it out, or set transport = \"unicast\"",
-            ),
-            (false, None) => Some(Transport::Multicast),
-        }
-    }
-
-    fn peer(&self, item: &Item<'_>) -> Option<Spanned<Ipv4Addr>> {
-        let peer = unicast_address(item)?;
-        let ours = self.nodes.iter().find(|node| node.name == self.node_name);
-        if ours.is_some_and(|node| node.address == peer) {
-            return item.error(
-                format!("{} is this node's own address", *peer),
-                "peers are the other nodes; leave \"peers\" out to mean all of them",
-            );
-        }
-        Some(peer)
     }
 
     fn tracks(&self, table: &mut Table<'_>) -> Option<Vec<Track>> {
@@ -272,7 +231,7 @@ fn tracked<'a>(
     }
 }
 
-fn number(item: &Item<'_>, max: u8) -> Option<NonZeroU8> {
+pub(super) fn number(item: &Item<'_>, max: u8) -> Option<NonZeroU8> {
     NonZeroU8::new(item.number(1..=max)?)
 }
 

@@ -82,7 +82,7 @@ interface = "eth0"
 vrid = 1
 addresses = ["10.0.0.256/32"]"#,
         found: &[
-            r#"4:14 error: "10.0.0.256/32" is no IPv4 address; write it as "192.168.0.105/32""#,
+            r#"4:14 error: "10.0.0.256/32" is no IP address; write it as "192.168.0.105/32" or "fd00::105/128""#,
         ],
     },
     Case {
@@ -92,18 +92,123 @@ addresses = ["10.0.0.256/32"]"#,
 interface = "eth0"
 vrid = 1
 addresses = ["10.0.0.5/33"]"#,
-        found: &[r#"4:14 error: "10.0.0.5/33" is no IPv4 address; write it as "192.168.0.105/32""#],
+        found: &[
+            r#"4:14 error: "10.0.0.5/33" is no IP address; write it as "192.168.0.105/32" or "fd00::105/128""#,
+        ],
     },
     Case {
-        name: "IPv6 address",
+        name: "version 2 with IPv6",
         before: &[],
         text: r#"[virtual_routers.r]
 interface = "eth0"
 vrid = 1
-addresses = ["2001:db8::5/64"]"#,
+version = 2
+transport = "multicast"
+addresses = ["fe80::5", "2001:db8::5/64"]"#,
+        found: &[r#"6:13 error: version 2 has only IPv4 addresses; set version = 3 for IPv6"#],
+    },
+    Case {
+        name: "two families in one virtual router",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["10.0.0.5", "10.0.0.6", "2001:db8::5/64"]"#,
         found: &[
-            r#"4:14 error: "2001:db8::5/64" is no IPv4 address; virtual routers carry IPv4 addresses"#,
+            r#"4:38 error: 2001:db8::5 is an IPv6 address, and the first one is IPv4; a virtual router has one family: make another one for the others, with the same sync_group if both are to move together; or list them in excluded_addresses"#,
         ],
+    },
+    Case {
+        name: "unicast over IPv6 between nodes without addresses",
+        before: &[],
+        text: r#"[nodes.a]
+address = "10.0.0.1"
+address6 = "fd00::1"
+[nodes.b]
+address = "10.0.0.2"
+[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+addresses = ["fe80::5", "2001:db8::5/64"]"#,
+        found: &[
+            r#"6:1 error: unicast over IPv6 needs an IPv6 address of node "b"; add address6 = "..." to [nodes.b], or set transport = "multicast""#,
+        ],
+    },
+    Case {
+        name: "a peer of the other family",
+        before: &[ROUTER],
+        text: r#"peers = ["fd00::2"]"#,
+        found: &[
+            r#"5:10 error: fd00::2 is an IPv6 address, and the virtual router is of IPv4; give the peer's IPv4 address"#,
+        ],
+    },
+    Case {
+        name: "one vrid for each family",
+        before: &[ROUTER],
+        text: r#"[virtual_routers.six]
+interface = "eth0"
+vrid = 1
+transport = "multicast"
+addresses = ["fe80::5/64"]"#,
+        found: &[],
+    },
+    Case {
+        name: "a label of an IPv6 address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+transport = "multicast"
+addresses = [{ address = "fe80::5/64", label = "eth0:1" }]"#,
+        found: &[r#"5:48 error: IPv6 addresses have no label; leave "label" out"#],
+    },
+    Case {
+        name: "a scope of an IPv6 address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+transport = "multicast"
+addresses = [{ address = "fe80::5/64", scope = "link" }]"#,
+        found: &[r#"5:48 error: the scope of an IPv6 address follows from it; leave "scope" out"#],
+    },
+    Case {
+        name: "an IPv6 address of a node that is none",
+        before: &[],
+        text: r#"[nodes.a]
+address = "10.0.0.1"
+address6 = "10.0.0.1""#,
+        found: &[r#"3:12 error: "address6" must be an IPv6 address, not "10.0.0.1""#],
+    },
+    Case {
+        name: "a checksum form of version 2",
+        before: &[ROUTER],
+        text: "version = 2\nchecksum = \"rfc9568\"",
+        found: &[
+            r#"6:12 error: "checksum" is for version 3 over IPv4; leave it out: elsewhere there is only one form"#,
+        ],
+    },
+    Case {
+        name: "an unknown checksum form",
+        before: &[ROUTER],
+        text: r#"checksum = "rfc5798""#,
+        found: &[
+            r#"5:12 error: "checksum" must be one of "auto", "pseudo-header" and "rfc9568", not "rfc5798"; did you mean "rfc9568"?"#,
+        ],
+    },
+    Case {
+        name: "a least TTL of multicast",
+        before: &[ROUTER],
+        text: "transport = \"multicast\"\nunicast_min_ttl = 64",
+        found: &[
+            r#"6:19 error: "unicast_min_ttl" is for unicast; leave it out, or set transport = "unicast""#,
+        ],
+    },
+    Case {
+        name: "a least TTL of 0",
+        before: &[ROUTER],
+        text: "unicast_min_ttl = 0",
+        found: &[r#"5:19 error: "unicast_min_ttl" must be a whole number from 1 to 255, not 0"#],
     },
     Case {
         name: "no address",

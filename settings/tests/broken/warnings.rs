@@ -55,6 +55,18 @@ track_interfaces = [{ name = "eth1", weight = 2 }]"#,
         ],
     },
     Case {
+        name: "an IPv6 router without a link-local address",
+        before: &[],
+        text: r#"[virtual_routers.r]
+interface = "eth0"
+vrid = 1
+transport = "multicast"
+addresses = ["fd00::5/64"]"#,
+        found: &[
+            r#"5:13 warning: no virtual address is link-local; hosts take link-local addresses for routers, and RFC 9568 §5.2.9 wants one in each advert over IPv6: add one, such as "fe80::1""#,
+        ],
+    },
+    Case {
         name: "a weight that is enough",
         before: &[ROUTER],
         text: r#"priority = { a = 101, b = 100 }

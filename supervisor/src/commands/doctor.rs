@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use core_vrrp::{GROUP, WallTime};
 use core_vrrp::diagnosis::{Diagnosis, Link, Mac, Observations, Severity, Sighting, diagnose};
+use core_vrrp::{GROUP, WallTime};
 use platform::interfaces::{Interface, Interfaces};
 use platform::wire::{Frame, Wire};
 use settings::{Settings, VirtualRouter};
@@ -79,6 +79,11 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
         .collect();
     let mut is_well = true;
     for router in &settings.virtual_routers {
+        if router.is_ipv6() {
+            let (name, vrid) = (&router.name, router.vrid.value());
+            println!("\n{name}: vrid {vrid} is of IPv6, which the doctor does not listen to");
+            continue;
+        }
         let Some(spec) = subject::spec(settings, router) else {
             continue;
         };
@@ -107,7 +112,7 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
                 .collect(),
             elsewhere: (router.addresses.iter())
                 .filter(|address| carrier(router, address) != name)
-                .map(|address| IpAddr::from(address.address))
+                .map(|address| address.address)
                 .collect(),
             arp_ignore: node::setting(name, "arp_ignore"),
             rp_filter: node::setting(name, "rp_filter"),
@@ -143,8 +148,10 @@ fn look(
     for router in &settings.virtual_routers {
         wanted.entry(router.interface.value()).or_default();
         for address in &router.addresses {
-            let asked = wanted.entry(carrier(router, address)).or_default();
-            asked.insert(address.address);
+            if let IpAddr::V4(asked_for) = address.address {
+                let asked = wanted.entry(carrier(router, address)).or_default();
+                asked.insert(asked_for);
+            }
         }
     }
     let mut lookouts = Vec::new();
@@ -194,8 +201,7 @@ fn look_at(mut wire: Wire, asked: &BTreeSet<Ipv4Addr>, listening: Duration) -> i
                 });
             }
             Some(Frame::Answer { address, mac })
-                if asked.contains(&address)
-                    && !look.answers.contains(&(address.into(), mac)) =>
+                if asked.contains(&address) && !look.answers.contains(&(address.into(), mac)) =>
             {
                 look.answers.push((address.into(), mac));
             }

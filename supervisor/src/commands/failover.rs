@@ -84,7 +84,9 @@ impl<'s> Views<'s> {
             let mut priorities = router.priorities.iter();
             let (_, priority) = priorities.find(|(name, _)| *name == node.name)?;
             Some(Contender {
-                address: IpAddr::from(*node.address.value()),
+                // Which may not be that of ties over IPv6 multicast; that is not known here.
+                address: (node.own(router.is_ipv6()))
+                    .unwrap_or_else(|| IpAddr::from(*node.address.value())),
                 priority: Priority::new(priority.get())?,
                 failback: match router.failback {
                     settings::Failback::Auto(wait) => Failback::Auto(wait),
@@ -261,12 +263,12 @@ impl Table<'_> {
     fn strangers(&self) -> Vec<IpAddr> {
         let mut strangers = Vec::new();
         for router in self.routers {
-            let Transport::Unicast { peers } = &router.transport else {
+            let Transport::Unicast { peers, .. } = &router.transport else {
                 continue;
             };
-            for peer in peers.iter().map(|peer| IpAddr::from(*peer.value())) {
+            for peer in peers.iter().map(|peer| *peer.value()) {
                 let mut nodes = self.settings.nodes.iter();
-                if nodes.all(|node| IpAddr::from(*node.address.value()) != peer)
+                if nodes.all(|node| node.own(peer.is_ipv6()) != Some(peer))
                     && !strangers.contains(&peer)
                 {
                     strangers.push(peer);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use core_vrrp::{
-    AnnouncePlan, AntiReplay, Auth, Centiseconds, Failback, HmacAuth, Key, Mode, OnUnhealthy,
-    Password, Priority, Protocol, Seconds, Spec, Transport, Vrid,
+    AnnouncePlan, AntiReplay, Auth, Centiseconds, ChecksumForm, Failback, HmacAuth, Key, Mode,
+    OnUnhealthy, Password, Priority, Protocol, Seconds, Spec, Transport, Vrid,
 };
 use settings::{HmacMode, Lease, Settings, Version, VirtualRouter};
 
@@ -23,20 +23,21 @@ pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> 
         // What nothing on the link tells.
         failback: Failback::Manual,
         on_unhealthy: OnUnhealthy::Abdicate,
-        checksum: None,
-        source: IpAddr::from(*settings.node.address.value()),
+        checksum: router.checksum.map(|form| match form {
+            settings::ChecksumForm::Message => ChecksumForm::Message,
+            settings::ChecksumForm::PseudoHeader => ChecksumForm::PseudoHeader,
+        }),
+        source: (router.transport.source())
+            .unwrap_or_else(|| IpAddr::from(*settings.node.address.value())),
         transport: match &router.transport {
-            settings::Transport::Multicast => Transport::Multicast,
-            settings::Transport::Unicast { peers } => {
-                let peers = peers.iter().map(|peer| IpAddr::from(*peer.value()));
-                Transport::Unicast {
-                    peers: peers.collect(),
-                    min_ttl: core_vrrp::TTL,
-                }
-            }
+            settings::Transport::Multicast { .. } => Transport::Multicast,
+            settings::Transport::Unicast { peers, min_ttl, .. } => Transport::Unicast {
+                peers: peers.iter().map(|peer| *peer.value()).collect(),
+                min_ttl: min_ttl.get(),
+            },
         },
         addresses: (router.addresses.iter())
-            .map(|address| IpAddr::from(address.address))
+            .map(|address| address.address)
             .collect(),
         tracks: Vec::new(),
         track_proxy: router.track_proxy,
