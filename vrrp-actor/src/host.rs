@@ -10,6 +10,7 @@ use platform::addresses::{Addresses, Renewals};
 use platform::clock::boottime;
 use platform::interfaces::Interface;
 
+use crate::claims::Claims;
 use crate::ports::Ports;
 use crate::reporter::Reporter;
 use crate::seldom::Seldom;
@@ -23,6 +24,8 @@ pub(crate) struct Host {
     pub(crate) interfaces: Rc<[Interface]>,
     /// Where adverts go out and come in.
     pub(crate) ports: Ports,
+    /// Who else says that our addresses are his.
+    pub(crate) claims: Claims,
     /// Changes addresses.
     pub(crate) addresses: Addresses,
     /// Where news of routers goes.
@@ -45,6 +48,7 @@ impl Host {
         Ok(Self {
             interfaces,
             ports: Ports::default(),
+            claims: Claims::default(),
             addresses: Addresses::open()?,
             reporter,
             effects: Effects::default(),

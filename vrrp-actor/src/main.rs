@@ -4,6 +4,7 @@
 //! packets, time and news, and carries out what it says: addresses, adverts, gratuitous ARP. It ends
 //! in good order when it is told to and when the supervisor is gone: addresses are handed over.
 
+mod claims;
 mod configuration;
 mod groups;
 mod host;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -154,6 +155,26 @@ impl Node {
             }
         }
         self.inbox = inbox;
+        self.hear_claims();
+    }
+
+    /// Somebody says that an address of ours is his.
+    fn hear_claims(&mut self) {
+        let interfaces = Rc::clone(&self.host.interfaces);
+        let mut left = PACKETS_AT_ONCE;
+        while let Some((interface, claim)) = self.host.claims.next(&interfaces) {
+            for place in 0..self.routers.len() {
+                if (self.routers.get(place)).is_some_and(|it| it.holds(claim.address, interface)) {
+                    let (address, mac) = (claim.address, claim.mac);
+                    self.feed(place, Event::Contested { address, mac });
+                }
+            }
+            left -= 1;
+            if left == 0 {
+                self.is_behind = true;
+                return;
+            }
+        }
     }
 
     fn feed(&mut self, place: usize, event: Event<'_>) {
@@ -209,6 +230,9 @@ impl Node {
             .enumerate()
             .filter_map(|(place, router)| Some((router.port()?, router.spec().vrid, place)));
         self.host.ports.set_listeners(listeners);
+        let held = self.routers.iter().flat_map(|router| router.spec().held());
+        let held = held.map(|held| held.address).collect();
+        self.host.claims.set_addresses(held);
     }
 
     /// Everything that was to be done is on its way when this returns.
@@ -390,7 +414,9 @@ impl ActorFuture<Node> for Wakening {
     ) -> Poll<()> {
         loop {
             let has_rung = node.schedule.poll_rung(task);
-            let has_arrived = node.host.ports.poll_arrival(task);
+            // Each is asked, or it would not wake us.
+            let has_arrived =
+                node.host.ports.poll_arrival(task) | node.host.claims.poll_arrival(task);
             let was_behind = std::mem::take(&mut node.is_behind);
             if !has_rung && !has_arrived && !was_behind {
                 return Poll::Pending;

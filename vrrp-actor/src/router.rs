@@ -309,6 +309,12 @@ impl Router {
         host.reporter.event(FromVrrp::Contested(contest));
     }
 
+    /// Whether an address is one of its own on this interface.
+    pub(crate) fn holds(&self, address: IpAddr, interface: &str) -> bool {
+        let mut held = self.spec.held();
+        held.any(|held| held.address == address && carrier(&self.spec, held) == interface)
+    }
+
     /// What it was told to be.
     pub(crate) fn spec(&self) -> &RouterSpec {
         &self.spec

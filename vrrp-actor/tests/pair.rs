@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,6 +18,9 @@ use ipc::vrrp::{
     AnnounceSpec, Failback, FromVrrp, OnUnhealthy, RouterSpec, ToVrrp, Transport, VirtualAddress,
     VrrpSnapshot,
 };
+use platform::announce::Announcer;
+use platform::claims::ClaimWatch;
+use platform::interfaces::Interfaces;
 use platform::process::{Image, Signal, kill_group};
 use platform::seqpacket::SeqPacket;
 use platform::topology::{Bridge, Namespace, addresses};
@@ -446,4 +450,84 @@ fn a_reload_keeps_the_master_and_changes_its_addresses() {
         "{seen:?}"
     );
     assert_eq!(seen.last, [true, false], "{seen:?}");
+}
+
+#[test]
+fn excluded_addresses_of_either_family_are_held_with_the_others() {
+    let (_bridge, mut a, _b) = pair();
+    let mut router = spec(A);
+    let excluded = ["192.168.0.107", "fd00::107"].map(|text| VirtualAddress {
+        address: text.parse().expect("an address"),
+        prefix_len: if text.contains(':') { 64 } else { 24 },
+        ..router.addresses[0].clone()
+    });
+    router.excluded_addresses.extend(excluded);
+    a.configure(router);
+    let shown = || {
+        let shown = a.namespace.run(|| {
+            let output = Command::new("ip").args(["address", "show", "em1"]).output();
+            String::from_utf8(output.expect("iproute2").stdout).expect("text")
+        });
+        shown.expect("the namespace")
+    };
+    let text = shown();
+    for held in ["192.168.0.105/32", "192.168.0.107/24", "fd00::107/64"] {
+        assert!(text.contains(held), "{held}: {text}");
+    }
+    a.say(&ToChild::Stop { within: PATIENCE });
+    a.hear_state(RouterState::Stop);
+    let text = shown();
+    assert!(!text.contains("107"), "{text}");
+    assert!(a.reap());
+}
+
+/// Claims `address` from a node's network, and waits until its owner says that it has it.
+fn claim(node: &Node, address: IpAddr) {
+    let runtime = node.runtime.handle().clone();
+    let answered = node.namespace.run(|| {
+        let all = Interfaces::open().and_then(|mut all| all.list());
+        let all = all.expect("netlink");
+        let interface = all.iter().find(|it| it.name == "em1").expect("em1");
+        let _within = runtime.enter();
+        let mut watch = ClaimWatch::open().expect("sockets");
+        watch.set_addresses([address].into()).expect("a filter");
+        let mut announcer = Announcer::open(interface).expect("a socket");
+        announcer.announce(address).expect("sent");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if watch.next_claim().is_some() {
+                return true;
+            }
+            thread::sleep(SAMPLE);
+        }
+        false
+    });
+    assert!(answered.expect("the namespace"), "{address} is left");
+}
+
+#[test]
+fn a_claim_of_somebody_else_is_told_and_answered() {
+    let (bridge, mut a, _b) = pair();
+    let mut router = spec(A);
+    let of_six: IpAddr = "fd00::107".parse().expect("an address");
+    router.excluded_addresses.push(VirtualAddress {
+        address: of_six,
+        prefix_len: 64,
+        ..router.addresses[0].clone()
+    });
+    // Announcements come only as answers.
+    router.announce.delay = Duration::ZERO;
+    router.announce.refresh = Duration::ZERO;
+    a.configure(router);
+    let stranger = Node::new(&bridge, Ipv4Addr::new(192, 168, 0, 110));
+    for address in [IpAddr::from(VIP), of_six] {
+        claim(&stranger, address);
+    }
+    a.hear(|message| match message {
+        FromChild::Role(FromVrrp::Contested(contest)) => {
+            assert_eq!(contest.router, "gateway");
+            contest.address == VIP
+        }
+        _ => false,
+    });
 }
