@@ -8,6 +8,7 @@ mod backup;
 mod bands;
 mod checksums;
 mod contested;
+mod corners;
 mod failback;
 mod group;
 mod handover;
