@@ -74,7 +74,7 @@ impl Capture {
             .args(options)
             .arg("-w")
             .arg(&file)
-            .args(["ip", "proto", "112", "or", "arp"]);
+            .arg("ip proto 112 or ip6 proto 112 or arp or icmp6");
         let tcpdump = Running::start(command, &lan.files().join("tcpdump.log"));
         wait_until("tcpdump listens", Duration::from_secs(20), || {
             tcpdump.log().contains("listening on").then_some(())
@@ -112,6 +112,8 @@ impl Recording {
                 "frame.time_epoch",
                 "ip.src",
                 "ip.dst",
+                "ipv6.src",
+                "ipv6.dst",
                 "vrrp.virt_rtr_id",
                 "vrrp.prio",
             ],
@@ -188,13 +190,27 @@ impl Recording {
 }
 
 fn advert(fields: &[String]) -> Option<Advert> {
-    let [time, source, destination, vrid, priority] = fields else {
+    let [
+        time,
+        v4_source,
+        v4_destination,
+        v6_source,
+        v6_destination,
+        rest @ ..,
+    ] = fields
+    else {
         return None;
     };
+    let [vrid, priority] = rest else {
+        return None;
+    };
+    // Those of the other family are empty.
+    let source = format!("{v4_source}{v6_source}");
+    let destination = format!("{v4_destination}{v6_destination}");
     Some(Advert {
         at: Moment::from_epoch(time)?,
-        source: source.clone(),
-        destination: destination.clone(),
+        source,
+        destination,
         vrid: vrid.parse().ok()?,
         priority: priority.parse().ok()?,
     })
@@ -248,13 +264,20 @@ mod tests {
     fn adverts_are_read_from_fields() {
         let fields = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let read = advert(&fields(
-            "1450110430.123456789 192.168.0.101 224.0.0.18 101 202",
+            "1450110430.123456789 192.168.0.101 224.0.0.18   101 202",
         ))
         .unwrap();
         assert_eq!((read.vrid, read.priority), (101, 202));
         assert_eq!(read.source, "192.168.0.101");
+        let read = advert(&fields("1450110430.123456789   fe80::1 ff02::12 101 202")).unwrap();
         assert_eq!(
-            advert(&fields("1450110430.123456789 192.168.0.101 224.0.0.18 101")),
+            (read.source.as_str(), read.destination.as_str()),
+            ("fe80::1", "ff02::12")
+        );
+        assert_eq!(
+            advert(&fields(
+                "1450110430.123456789 192.168.0.101 224.0.0.18   101"
+            )),
             None
         );
     }

@@ -78,6 +78,8 @@ pub struct KeepalivedSetup {
     pub check: Check,
     /// The virtual routers.
     pub instances: Vec<Instance>,
+    /// Whether they are Master, Backup or Fault together.
+    pub in_one_group: bool,
 }
 
 impl KeepalivedSetup {
@@ -95,6 +97,7 @@ impl KeepalivedSetup {
             protocol: Protocol::V2,
             check: Check::File,
             instances: vec![Instance::article()],
+            in_one_group: false,
         }
     }
 }
@@ -117,9 +120,7 @@ impl Keepalived {
             running: None,
             watcher: None,
         };
-        let configuration = keepalived.configuration(setup, lan.host(setup.peer));
-        fs::write(keepalived.file("keepalived.conf"), configuration)
-            .expect("a file can be written");
+        keepalived.configure(lan, setup);
         keepalived.write_notify_script();
         keepalived.set_well(true);
         if let Check::PidFile(pid_file) = &setup.check {
@@ -127,6 +128,12 @@ impl Keepalived {
         }
         keepalived.start_again();
         keepalived
+    }
+
+    /// Writes another configuration, which it reads at SIGHUP.
+    pub fn configure(&self, lan: &Lan, setup: &KeepalivedSetup) {
+        let configuration = self.configuration(setup, lan.host(setup.peer));
+        fs::write(self.file("keepalived.conf"), configuration).expect("a file can be written");
     }
 
     /// Starts it after it was ended.
@@ -219,6 +226,11 @@ done
         let pids = self.all_pids();
         signal(Signal::Kill, &pids);
         self.running = None;
+        // Its children's bodies may lie about for a second, and it takes them for running daemons.
+        for file in ["keepalived.pid", "keepalived-vrrp.pid"] {
+            // There is none before it has started.
+            let _ = fs::remove_file(self.file(file));
+        }
     }
 
     /// The lines of its notify script: `INSTANCE YN_API_GATEWAY MASTER 202`.
@@ -256,8 +268,10 @@ done
     vrrp_version {version}
 }}
 {check}
+{group}
 {instances}",
             name = self.host.name(),
+            group = group(setup),
             instances = instances.collect::<String>(),
         )
     }
@@ -333,6 +347,20 @@ done
             priority = setup.priority,
             notify = self.file("keepalived-notify").display(),
         )
+    }
+}
+
+fn group(setup: &KeepalivedSetup) -> String {
+    let names = setup
+        .instances
+        .iter()
+        .map(|instance| instance.name.as_str());
+    match setup.in_one_group {
+        true => format!(
+            "vrrp_sync_group all {{\n    group {{\n        {}\n    }}\n}}",
+            names.collect::<Vec<_>>().join("\n        ")
+        ),
+        false => String::new(),
     }
 }
 

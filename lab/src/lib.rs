@@ -10,6 +10,7 @@
 
 mod address_watch;
 mod capture;
+mod frr;
 mod http_stub;
 mod keepalived;
 mod lan;
@@ -24,6 +25,7 @@ mod tool;
 
 pub use address_watch::AddressWatch;
 pub use capture::{Advert, Capture, Recording};
+pub use frr::Frr;
 pub use http_stub::{Answer, HttpStub, Request};
 pub use keepalived::{Check, Instance, Keepalived, KeepalivedSetup, Protocol, Transport};
 pub use lan::{Host, Lan, clean_up_on_interrupt};
@@ -31,7 +33,7 @@ pub use load::{Connections, Load, LoadReport, Outcome, Sample};
 pub use moment::Moment;
 pub use nginx::Nginx;
 pub use node::{Node, Titled, program};
-pub use pair::{Pair, pair_configuration};
+pub use pair::{Pair, paced_configuration, pair_configuration};
 pub use process::{Running, Signal, signal};
 pub use smtp::{Mail, SmtpServer};
 pub use tool::{answer, exit_status, run, succeeds, wait_until};

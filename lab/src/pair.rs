@@ -75,6 +75,19 @@ impl Pair {
     }
 }
 
+/// The article's configuration for `host` in version 3, without a password, with adverts at this interval.
+pub fn paced_configuration(host: &Host, interval: Duration) -> String {
+    let pace = format!("advert_interval = \"{}ms\"", interval.as_millis());
+    let article = pair_configuration(host);
+    let lines = article.lines().map(|line| match line.split(' ').next() {
+        Some("version") => "version = 3",
+        Some("advert_interval") => &pace,
+        Some("auth") => "",
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// A URL at the virtual address.
 pub(crate) fn url(path: &str) -> String {
     format!("http://{VIP}{path}")

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lab::{
     AddressWatch, Check, Connections, HttpStub, Instance, Keepalived, KeepalivedSetup, Lan, Load,
-    Moment, Nginx, Node, Protocol, Signal, Transport, VIP, pair_configuration, signal, wait_until,
+    Moment, Nginx, Node, Protocol, Signal, Transport, VIP, paced_configuration, pair_configuration,
+    signal, wait_until,
 };
 
 /// A limit for what is only waited for.
@@ -88,17 +89,11 @@ impl Member {
                 Self::Theirs { keepalived, nginx }
             }
             Whose::Ours => {
-                let article = pair_configuration(host);
-                let mut configuration = article.clone();
-                if !contender.is_article() {
-                    let pace =
-                        format!("advert_interval = \"{}ms\"", contender.interval.as_millis());
-                    configuration = configuration
-                        .replace("version = 2 ", "version = 3 ")
-                        .replace("auth = {", "# auth = {")
-                        .replace("advert_interval = \"1s\"", &pace);
-                    assert_ne!(configuration, article);
-                }
+                let mut configuration = if contender.is_article() {
+                    pair_configuration(host)
+                } else {
+                    paced_configuration(host, contender.interval)
+                };
                 for more in instances
                     .iter()
                     .filter(|instance| **instance != Instance::article())
