@@ -9,7 +9,8 @@ mod table;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Value, ValueKind};
@@ -218,10 +219,29 @@ impl<'a> Item<'a> {
 
     /// A string that is not empty, and that no finding shows.
     pub(crate) fn secret_string(&self) -> Option<String> {
-        if self.is_string() {
-            self.context.report.borrow_mut().hide(&self.position());
+        match &self.value.kind {
+            ValueKind::String(_) => self.context.report.borrow_mut().hide(&self.position()),
+            ValueKind::Table(table) => {
+                if let Some(ValueKind::String(path)) = table.get("file").map(|file| &file.kind) {
+                    self.warn_of_readers(Path::new(path));
+                }
+            }
+            _ => {}
         }
         self.filled_string()
+    }
+
+    /// A secret that others on this machine can read is none.
+    pub(crate) fn warn_of_readers(&self, path: &Path) {
+        const OTHERS: u32 = 0o004;
+        let mode = path.metadata().map(|it| it.permissions().mode());
+        if mode.is_ok_and(|mode| mode & OTHERS != 0) {
+            let path = path.display();
+            self.warning(
+                format!("everyone on this machine can read the secret in {path}"),
+                format!("`chmod 600 {path}`, and change the secret"),
+            );
+        }
     }
 
     /// A string on one line that is not empty: it stands in headers, log lines and datagrams.

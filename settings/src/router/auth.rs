@@ -1,7 +1,6 @@
 //! `auth`: how the nodes of a virtual router know one another.
 
 use std::num::NonZeroU8;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,9 +12,6 @@ use crate::text::read_text;
 const KEY_OCTETS: std::ops::RangeInclusive<usize> = 32..=64;
 /// A key file has a key in hexadecimal digits and a line end at most; there is room to spare.
 const KEY_FILE_OCTETS_MAX: u64 = 1 << 10;
-
-/// Who may read a file, other than its owner and its group.
-const OTHERS: u32 = 0o004;
 
 const KEY_ADVICE: &str = "make one with `openssl rand -hex 32`, and write \"hex:\" before it";
 
@@ -180,7 +176,7 @@ fn key(id: &str, item: &Item<'_>) -> Option<HmacKey> {
     Some(HmacKey(octets))
 }
 
-/// What a file has, without its line end. A key that others on this machine can read is none.
+/// What a file has, without its line end.
 fn key_file(id: &str, item: &Item<'_>, path: &str) -> Option<String> {
     let path = PathBuf::from(path);
     if !path.is_absolute() {
@@ -194,15 +190,7 @@ fn key_file(id: &str, item: &Item<'_>, path: &str) -> Option<String> {
         Ok(content) => content,
         Err(error) => return item.error(format!("{shown} cannot be read: {error}"), ""),
     };
-    let is_open = path
-        .metadata()
-        .is_ok_and(|it| it.permissions().mode() & OTHERS != 0);
-    if is_open {
-        item.warning(
-            format!("everyone on this machine can read the key in {shown}"),
-            format!("`chmod 600 {shown}`, and change the key"),
-        );
-    }
+    item.warn_of_readers(&path);
     let content = content.strip_suffix('\n').unwrap_or(&content);
     Some(content.strip_suffix('\r').unwrap_or(content).to_owned())
 }

@@ -158,15 +158,20 @@ fn who_can_read_a_key_file_is_told() {
     for (mode, is_told) in [(0o600, false), (0o640, false), (0o644, true)] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = key_file(folder.path(), &format!("hex:{HEX}\n"), mode);
-        let content = format!(
-            "{ROUTER}auth = {{ hmac = {{ keys = {{ 1 = \"file:{path}\" }} }} }}\n\
-             [nodes.a]\naddress = \"10.0.0.1\"\n[nodes.b]\naddress = \"10.0.0.2\"\n"
-        );
-        let (findings, _) = findings_of(&content);
-        let said: Vec<&str> = findings.iter().map(|it| it.message.as_str()).collect();
-        let expected = format!("everyone on this machine can read the key in {path}");
-        let expected = is_told.then_some(expected.as_str());
-        assert_eq!(said, Vec::from_iter(expected), "{mode:o}");
+        for key in [
+            format!("\"file:{path}\""),
+            format!("{{ file = \"{path}\" }}"),
+        ] {
+            let content = format!(
+                "{ROUTER}auth = {{ hmac = {{ keys = {{ 1 = {key} }} }} }}\n\
+                 [nodes.a]\naddress = \"10.0.0.1\"\n[nodes.b]\naddress = \"10.0.0.2\"\n"
+            );
+            let (findings, _) = findings_of(&content);
+            let said: Vec<&str> = findings.iter().map(|it| it.message.as_str()).collect();
+            let expected = format!("everyone on this machine can read the secret in {path}");
+            let expected = is_told.then_some(expected.as_str());
+            assert_eq!(said, Vec::from_iter(expected), "{mode:o}: {key}");
+        }
     }
 }
 
