@@ -509,6 +509,25 @@ weight = 20
     }
 
     #[test]
+    fn what_one_of_a_sync_group_tracks_moves_all_of_it() {
+        let grouped = PAIR
+            .replace("track_scripts = [\"chk\"]", "sync_group = \"edge\"")
+            .replacen(
+                "sync_group",
+                "track_scripts = [{ name = \"chk\", band = \"degraded\" }]\nsync_group",
+                1,
+            );
+        let seen = tables_of(&grouped, "a");
+        assert!(
+            seen.starts_with("Who owns the addresses of one, two (sync group edge)\n"),
+            "{seen}"
+        );
+        for line in ["190 > 2\n", "a: script chk; b: script chk", "2 > 1\n"] {
+            assert!(seen.contains(line), "{line}: {seen}");
+        }
+    }
+
+    #[test]
     fn peers_that_are_no_nodes_are_named() {
         let strange = PAIR.replacen("vrid = 1\n", "vrid = 1\npeers = [\"192.168.0.9\"]\n", 1);
         let seen = tables_of(&strange, "a");

@@ -167,6 +167,64 @@ fn without_preemption_the_address_stays_where_it_is() {
     assert_eq!(table(&seen), expected);
 }
 
+/// Two nodes that track `chk` with this effect.
+fn pair_with(effect: TrackEffect) -> Vec<Contender> {
+    let mut pair = nodes(&[(200, &[]), (100, &[])]);
+    for node in &mut pair {
+        node.tracks = vec![track("chk", effect)];
+    }
+    pair
+}
+
+#[test]
+fn a_band_moves_the_addresses_across_any_gap_and_not_when_it_is_everywhere() {
+    let expected = [
+        ": a",
+        "a.chk: b",
+        "a.down: b",
+        "b.chk: a",
+        "b.down: a",
+        // Whoever owned them when the other fell into the band.
+        "a.chk + b.chk: a|b",
+        "a.chk + b.down: a",
+        "a.down + b.chk: b",
+        "a.down + b.down: -",
+    ];
+    for effect in [TrackEffect::Degraded, TrackEffect::Unhealthy] {
+        for failback in [Failback::Auto(Duration::ZERO), Failback::Manual] {
+            let mut pair = pair_with(effect);
+            for node in &mut pair {
+                node.failback = failback;
+            }
+            let seen = forecast(&pair);
+            assert_eq!(table(&seen), expected, "{effect:?} {failback:?}");
+            let returns = failback != Failback::Manual;
+            assert_eq!(seen.lints.is_empty(), returns, "{:?}", seen.lints);
+        }
+    }
+}
+
+#[test]
+fn the_degraded_go_before_the_unhealthy() {
+    let mut pair = pair_with(TrackEffect::Degraded);
+    for node in &mut pair {
+        node.track_proxy = true;
+    }
+    let seen = table(&forecast(&pair));
+    for line in ["a.chk + b.proxy: a", "a.proxy + b.chk: b"] {
+        assert!(seen.contains(&line.to_owned()), "{line} in {seen:?}");
+    }
+}
+
+#[test]
+fn an_owner_of_the_addresses_falls_into_its_band() {
+    let mut pair = pair_with(TrackEffect::Degraded);
+    pair[0].priority = Priority::OWNER;
+    let seen = forecast(&pair);
+    assert!(table(&seen).contains(&"a.chk: b".to_owned()));
+    assert_eq!(seen.lints, []);
+}
+
 fn priority(number: u8) -> Priority {
     Priority::new(number).expect("in range")
 }
