@@ -59,15 +59,17 @@ impl Family {
     }
 }
 
-/// Where packets come in, one after the other.
-#[derive(Debug)]
+/// Where packets come in, one after the other. The default has room for none, and is there to be put
+/// in the place of another for a while.
+#[derive(Debug, Default)]
 pub struct Inbox {
     octets: Vec<u8>,
     control: Vec<u8>,
 }
 
-impl Default for Inbox {
-    fn default() -> Self {
+impl Inbox {
+    /// With room for the longest packet.
+    pub fn new() -> Self {
         Self {
             octets: vec![0; PACKET_OCTETS_MAX],
             control: cmsg_space!(libc::in6_pktinfo, i32, u32),

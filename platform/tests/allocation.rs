@@ -80,7 +80,7 @@ fn sending_receiving_waiting_and_renewing_ask_for_no_memory() {
     };
     let (mut addresses, renewals) = link.a.run(prepare).expect("the namespace");
     let mut batch = Renewals::default();
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox::new();
     let mut advert = vec![0x45, 0xc0, 0, 40, 0, 1, 0, 0, 255, 112, 0, 0];
     advert.extend(A.octets());
     advert.extend(B.octets());

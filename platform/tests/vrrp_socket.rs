@@ -62,7 +62,7 @@ fn arrive(runtime: &Runtime, socket: &mut VrrpSocket, mut take: impl FnMut(Packe
         tokio::time::timeout(PATIENCE, arrived).await
     };
     runtime.block_on(arrival).expect("a packet in time");
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox::new();
     while let Some(packet) = socket.receive(&mut inbox) {
         take(packet);
     }
@@ -100,7 +100,7 @@ fn adverts_travel_as_they_were_written_and_together() {
         let written: Vec<_> = marks.map(|mark| packet(A, destination, mark)).collect();
         assert_eq!(heard, written, "to {destination}");
         assert!(
-            sender.receive(&mut Inbox::default()).is_none(),
+            sender.receive(&mut Inbox::new()).is_none(),
             "nobody hears himself"
         );
         assert_eq!(receiver.lost(), 0);
@@ -136,7 +136,7 @@ fn over_ipv6_the_header_is_told_beside_the_message() {
         });
         assert_eq!(heard, [(A_V6, destination, 255, written.to_vec())]);
         assert!(
-            sender.receive(&mut Inbox::default()).is_none(),
+            sender.receive(&mut Inbox::new()).is_none(),
             "nobody hears himself"
         );
     }

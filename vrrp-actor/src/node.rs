@@ -101,7 +101,7 @@ impl Node {
             groups: Groups::default(),
             schedule: Schedule::new()?,
             host: Host::new(interfaces, reporter)?,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(),
             links,
             known: Known {
                 may_lead: false,
@@ -119,8 +119,11 @@ impl Node {
     }
 
     /// What has come in is heard first: it may be that nothing is due any more.
-    fn wake(&mut self) {
+    fn wake(&mut self, is_claimed: bool) {
         self.receive();
+        if is_claimed {
+            self.hear_claims();
+        }
         for place in 0..self.routers.len() {
             let now = Time(boottime());
             if let Some(due) = self.schedule.reached(place, now) {
@@ -155,7 +158,6 @@ impl Node {
             }
         }
         self.inbox = inbox;
-        self.hear_claims();
     }
 
     /// Somebody says that an address of ours is his.
@@ -241,7 +243,9 @@ impl Node {
         if self.retry_at <= now {
             self.retry_at = now + RETRY;
             self.retry();
-            self.for_each(|router, _, host| router.note_clock(host));
+            for router in &mut self.routers {
+                router.note_clock(&mut self.host);
+            }
         }
         self.host.flush();
         if self.host.reporter.due() <= now || self.has_finished {
@@ -415,13 +419,13 @@ impl ActorFuture<Node> for Wakening {
         loop {
             let has_rung = node.schedule.poll_rung(task);
             // Each is asked, or it would not wake us.
-            let has_arrived =
-                node.host.ports.poll_arrival(task) | node.host.claims.poll_arrival(task);
+            let has_arrived = node.host.ports.poll_arrival(task);
+            let is_claimed = node.host.claims.poll_arrival(task);
             let was_behind = std::mem::take(&mut node.is_behind);
-            if !has_rung && !has_arrived && !was_behind {
+            if !has_rung && !has_arrived && !is_claimed && !was_behind {
                 return Poll::Pending;
             }
-            node.wake();
+            node.wake(is_claimed || was_behind);
             if node.is_behind {
                 // Whoever else has something to do is let before.
                 task.waker().wake_by_ref();
