@@ -58,7 +58,13 @@ impl Assignment {
         let seconds = seconds.unwrap_or(u32::MAX);
         let mut lifetime = CacheInfo::default();
         lifetime.ifa_valid = seconds;
-        lifetime.ifa_preferred = seconds;
+        // An address that is not preferred answers as any other does, and is not chosen for what the
+        // node itself begins (RFC 6724 §5, rule 3): that would end when the address moves. Over IPv4
+        // the kernel begins with the address of the route.
+        lifetime.ifa_preferred = match self.address {
+            IpAddr::V4(_) => seconds,
+            IpAddr::V6(_) => 0,
+        };
         let lifetime = AddressAttribute::CacheInfo(lifetime);
         message.attributes.push(lifetime);
         message

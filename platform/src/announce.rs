@@ -1,6 +1,7 @@
 //! Tells everybody on a link which MAC address an address has: gratuitous ARP for IPv4, unsolicited
 //! neighbour advertisements for IPv6.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::IntoRawFd;
@@ -39,6 +40,8 @@ const ROOM_WITHIN: Duration = Duration::from_millis(5);
 pub struct Announcer {
     sender: Box<dyn DataLinkSender>,
     mac: MacAddr,
+    /// Whether the node forwards IPv6 packets that come in there.
+    is_router: bool,
 }
 
 impl Announcer {
@@ -74,7 +77,11 @@ impl Announcer {
             flags: 0,
         };
         match pnet_datalink::channel(&card, config)? {
-            Channel::Ethernet(sender, _) => Ok(Self { sender, mac }),
+            Channel::Ethernet(sender, _) => Ok(Self {
+                sender,
+                mac,
+                is_router: forwards_ipv6(&interface.name),
+            }),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -90,7 +97,7 @@ impl Announcer {
                 self.sender.send_to(&frame, None)
             }
             IpAddr::V6(address) => {
-                let frame = neighbour_advertisement(self.mac, address);
+                let frame = neighbour_advertisement(self.mac, address, self.is_router);
                 self.sender.send_to(&frame, None)
             }
         };
@@ -128,9 +135,14 @@ pub(crate) fn arp_request(
     frame
 }
 
-/// Unsolicited, to everybody, to replace what they know (RFC 9568 §6.4.2, RFC 4861 §7.2.6). It does
-/// not say whether the node is a router: whoever takes one for its router does not learn it here.
-fn neighbour_advertisement(mac: MacAddr, address: Ipv6Addr) -> [u8; ADVERTISEMENT_FRAME] {
+/// Unsolicited, to everybody, to replace what they know (RFC 9568 §6.4.2, RFC 4861 §7.2.6). Whoever
+/// has the address for its router strikes it off when the advertisement says that it is none
+/// (RFC 4861 §7.2.5).
+fn neighbour_advertisement(
+    mac: MacAddr,
+    address: Ipv6Addr,
+    is_router: bool,
+) -> [u8; ADVERTISEMENT_FRAME] {
     let mut frame = [0; ADVERTISEMENT_FRAME];
     let (ethernet, rest) = frame.split_at_mut(ETHERNET_HEADER);
     let (header, message) = rest.split_at_mut(IPV6_HEADER);
@@ -146,7 +158,12 @@ fn neighbour_advertisement(mac: MacAddr, address: Ipv6Addr) -> [u8; ADVERTISEMEN
     }
     if let Some(mut advert) = MutableNeighborAdvertPacket::new(message) {
         advert.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
-        advert.set_flags(NeighborAdvertFlags::Override);
+        let router = if is_router {
+            NeighborAdvertFlags::Router
+        } else {
+            0
+        };
+        advert.set_flags(NeighborAdvertFlags::Override | router);
         advert.set_target_addr(address);
         if let Some(mut option) = MutableNdpOptionPacket::new(advert.get_options_raw_mut()) {
             option.set_option_type(NdpOptionTypes::TargetLLAddr);
@@ -159,6 +176,12 @@ fn neighbour_advertisement(mac: MacAddr, address: Ipv6Addr) -> [u8; ADVERTISEMEN
         advert.set_checksum(sum);
     }
     frame
+}
+
+/// A setting that cannot be read is one that is off.
+fn forwards_ipv6(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/forwarding");
+    fs::read_to_string(path).is_ok_and(|setting| setting.trim() != "0")
 }
 
 fn write_ethernet(header: &mut [u8], from: MacAddr, to: MacAddr, carries: EtherType) {
@@ -189,19 +212,29 @@ mod tests {
         let addresses = [
             (
                 "fe80::105",
+                false,
                 "3333000000010200000000 0186dd6000000000203aff \
                  fe800000000000000000000000000105 ff020000000000000000000000000001 \
                  880055932 0000000 fe800000000000000000000000000105 0201020000000001",
             ),
             (
                 "fd00:a::105",
+                false,
                 "3333000000010200000000 0186dd6000000000203aff \
                  fd00000a000000000000000000000105 ff020000000000000000000000000001 \
                  8800587f2 0000000 fd00000a000000000000000000000105 0201020000000001",
             ),
+            (
+                "fe80::105",
+                true,
+                "3333000000010200000000 0186dd6000000000203aff \
+                 fe800000000000000000000000000105 ff020000000000000000000000000001 \
+                 8800d592a 0000000 fe800000000000000000000000000105 0201020000000001",
+            ),
         ];
-        for (address, expected) in addresses {
-            let frame = neighbour_advertisement(mac, address.parse().expect("an address"));
+        for (address, is_router, expected) in addresses {
+            let parsed = address.parse().expect("an address");
+            let frame = neighbour_advertisement(mac, parsed, is_router);
             let hex: String = frame.iter().map(|octet| format!("{octet:02x}")).collect();
             assert_eq!(hex, expected.replace(' ', ""), "{address}");
         }

@@ -108,6 +108,18 @@ pub fn unix(path: &Path, mode: u32) -> io::Result<OwnedFd> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn ipv6_has_ports_of_its_own_and_addresses_that_are_elsewhere() {
+        let bound = |text: &str| {
+            let address: SocketAddr = text.parse().expect("an address");
+            let socket = Socket::from(tcp(address).expect(text));
+            socket.local_addr().expect("bound").as_socket().expect(text)
+        };
+        assert_eq!(bound("[fd00::105]:0").ip().to_string(), "fd00::105");
+        let port = bound("0.0.0.0:0").port();
+        assert_eq!(bound(&format!("[::]:{port}")).port(), port);
+    }
+
     fn address_of(socket: &OwnedFd) -> SocketAddr {
         Socket::from(socket.try_clone().unwrap())
             .local_addr()

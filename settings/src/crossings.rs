@@ -67,11 +67,9 @@ impl<'c, T: Eq + Hash> Unique<'c, T> {
 fn check_nodes(context: &Context<'_>, settings: &Settings) {
     let mut addresses = Unique::new(context);
     for node in &settings.nodes {
-        for address in [false, true].map(|is_ipv6| node.own_at(is_ipv6)) {
-            if let Some(address) = address {
-                let what = format!("the address {}", *address);
-                addresses.put(*address, address.position(), what);
-            }
+        for address in [node.own_at(false), node.own_at(true)].iter().flatten() {
+            let what = format!("the address {}", **address);
+            addresses.put(**address, address.position(), what);
         }
     }
 }
