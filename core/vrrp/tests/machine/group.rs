@@ -33,11 +33,14 @@ fn member(part: Part) -> Member {
     }
 }
 
+/// What part which member takes, one after the other.
+type Steps<'a> = &'a [(usize, Part)];
+
 #[test]
 fn what_a_group_agrees_on() {
     use Part::{Fault, Follows, HandsOver, Leads, Out, Ready};
     // the parts of two members one after the other, and the course after each
-    let cases: [(&str, &[(usize, Part)], &[Course]); 8] = [
+    let cases: [(&str, Steps<'_>, &[Course]); 8] = [
         (
             "all start: Backup",
             &[(0, Follows), (1, Follows)],
