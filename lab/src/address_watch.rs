@@ -142,15 +142,7 @@ impl Drop for AddressWatch {
 impl Watched {
     fn start(host: &Host, address: &str) -> Self {
         let mut monitor = Command::new("ip")
-            .args([
-                "-n",
-                host.namespace(),
-                "-o",
-                "-4",
-                "-ts",
-                "monitor",
-                "address",
-            ])
+            .args(["-n", host.namespace(), "-o", "-ts", "monitor", "address"])
             .env("TZ", "UTC")
             .stdout(Stdio::piped())
             .spawn()
@@ -213,7 +205,7 @@ impl Seen {
         let Some(at) = Moment::from_utc(time) else {
             return;
         };
-        if !rest.contains(&format!(" inet {address}/")) {
+        if !rest.contains(&format!(" {address}/")) {
             return;
         }
         match (rest.starts_with("Deleted "), self.spans.last_mut()) {

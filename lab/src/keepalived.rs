@@ -46,8 +46,8 @@ pub struct Instance {
     pub name: String,
     /// Its VRID.
     pub vrid: u8,
-    /// Its address.
-    pub address: String,
+    /// Its addresses, all of one family; of IPv6 the first is link-local.
+    pub addresses: Vec<String>,
 }
 
 impl Instance {
@@ -56,7 +56,7 @@ impl Instance {
         Self {
             name: ROUTER.to_owned(),
             vrid: 101,
-            address: VIP.to_owned(),
+            addresses: vec![VIP.to_owned()],
         }
     }
 }
@@ -307,12 +307,16 @@ done
         instance: &Instance,
         track: &str,
     ) -> String {
-        let own = self.host.address();
+        let ipv6 = instance.addresses.iter().any(|one| one.contains(':'));
+        let address = |host: &Host| match ipv6 {
+            true => host.link_local(),
+            false => host.address().to_owned(),
+        };
+        let (own, peer) = (address(&self.host), address(peer));
         let transport = match setup.transport {
-            Transport::Unicast => format!(
-                "unicast_src_ip {own}\n    unicast_peer {{\n        {}\n    }}",
-                peer.address()
-            ),
+            Transport::Unicast => {
+                format!("unicast_src_ip {own}\n    unicast_peer {{\n        {peer}\n    }}")
+            }
             Transport::Multicast => format!("mcast_src_ip {own}"),
         };
         let pace = match setup.protocol {
@@ -327,7 +331,7 @@ done
         let Instance {
             name,
             vrid,
-            address,
+            addresses,
         } = instance;
         format!(
             "vrrp_instance {name} {{
@@ -338,13 +342,14 @@ done
     {pace}
     {transport}
     virtual_ipaddress {{
-        {address}
+        {addresses}
     }}
     {track}
     notify {notify}
 }}
 ",
             priority = setup.priority,
+            addresses = addresses.join("\n        "),
             notify = self.file("keepalived-notify").display(),
         )
     }

@@ -39,6 +39,8 @@ pub struct Lan {
 pub struct Host {
     name: &'static str,
     address: &'static str,
+    /// The last octet of the hardware address.
+    port: u8,
     namespace: String,
     files: PathBuf,
 }
@@ -57,7 +59,8 @@ impl Lan {
         allow_everybody(files.path());
         let hosts: Vec<Host> = HOSTS
             .iter()
-            .map(|(name, address)| Host::new(&prefix, name, address, files.path()))
+            .zip(1..)
+            .map(|((name, address), port)| Host::new(&prefix, name, address, port, files.path()))
             .collect();
         let lan = Self {
             prefix,
@@ -75,7 +78,8 @@ impl Lan {
             &bridge,
             "link set lo up\nlink add br0 type bridge forward_delay 0\nlink set br0 up\n",
         );
-        for (host, port) in self.hosts.iter().zip(1..) {
+        for host in &self.hosts {
+            let port = host.port;
             run(&["ip", "netns", "add", &host.namespace]);
             let name = host.name;
             ip_batch(
@@ -183,13 +187,20 @@ impl Drop for Lan {
 }
 
 impl Host {
-    fn new(prefix: &str, name: &'static str, address: &'static str, files: &Path) -> Self {
+    fn new(
+        prefix: &str,
+        name: &'static str,
+        address: &'static str,
+        port: u8,
+        files: &Path,
+    ) -> Self {
         let files = files.join(name);
         fs::create_dir(&files).expect("a directory can be made");
         allow_everybody(&files);
         Self {
             name,
             address,
+            port,
             namespace: format!("{prefix}-{name}"),
             files,
         }
@@ -203,6 +214,11 @@ impl Host {
     /// Its own address.
     pub fn address(&self) -> &'static str {
         self.address
+    }
+
+    /// The address that its kernel gives it from its hardware address (RFC 4291 appendix A).
+    pub fn link_local(&self) -> String {
+        format!("fe80::ff:fe00:{:x}", self.port)
     }
 
     /// Its network namespace, as `ip netns` knows it.
@@ -248,13 +264,12 @@ impl Host {
             "-n",
             &self.namespace,
             "-o",
-            "-4",
             "addr",
             "show",
             "dev",
             "em1",
         ]);
-        shown.contains(&format!(" inet {address}/"))
+        shown.contains(&format!(" {address}/"))
     }
 }
 

@@ -297,7 +297,7 @@ interval = \"200ms\"
     theirs.instances.push(Instance {
         name: "SECOND".to_owned(),
         vrid: 102,
-        address: SECOND.to_owned(),
+        addresses: vec![SECOND.to_owned()],
     });
     let both_on = |owner: &str, other: &str| {
         for watch in &watches {

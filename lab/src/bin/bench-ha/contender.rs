@@ -190,7 +190,7 @@ fn our_router(instance: &Instance, interval: Duration) -> String {
     let Instance {
         name,
         vrid,
-        address,
+        addresses,
     } = instance;
     format!(
         "
@@ -199,9 +199,10 @@ interface = \"em1\"
 vrid = {vrid}
 advert_interval = \"{}ms\"
 priority = {{ proxy101 = 200, proxy102 = 199 }}
-addresses = [\"{address}/32\"]
+addresses = [\"{addresses}/32\"]
 ",
-        interval.as_millis()
+        interval.as_millis(),
+        addresses = addresses.join("/32\", \"")
     )
 }
 

@@ -52,7 +52,7 @@ fn instances() -> Vec<Instance> {
     let others = others.map(|vrid| Instance {
         name: format!("VR{vrid}"),
         vrid,
-        address: format!("192.168.1.{vrid}"),
+        addresses: vec![format!("192.168.1.{vrid}")],
     });
     std::iter::once(Instance::article()).chain(others).collect()
 }
