@@ -51,6 +51,10 @@ soak:
 		echo "$$(( from - begin )) worlds, $$(( end - $$(date +%s) )) s to go"; \
 	done
 
+# Inputs that nobody has tried for every decoder; what breaks one is kept in fuzz/corpus.
+fuzz:
+	$(CARGO) run --release --package fuzz -- $(SECONDS)
+
 # CPU time per request beside nginx.
 bench: release install-packages
 	python3 bench/bench.py

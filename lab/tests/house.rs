@@ -47,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("evenkeel-admin", &["ipc", "link", "platform"]),
     ("evenkeel-demo", &["ipc", "platform"]),
     ("lab", &["platform"]),
+    ("fuzz", &["core-http1", "core-vrrp", "ipc", "settings"]),
 ];
 
 /// Crates of others that have one place.

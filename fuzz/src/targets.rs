@@ -1,0 +1,25 @@
+//! The targets.
+
+mod adverts;
+mod heads;
+mod machine;
+mod messages;
+mod texts;
+
+use crate::Target;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    adverts::IPV4,
+    adverts::IPV6,
+    adverts::SIGNED,
+    machine::MACHINE,
+    messages::PACKETS,
+    messages::SNAPSHOTS,
+    heads::REQUESTS,
+    heads::RESPONSES,
+    heads::CHUNKED,
+    texts::SETTINGS,
+];
+
+fn leave(_: &mut Vec<u8>) {}
