@@ -21,6 +21,10 @@ use crate::question::Question;
 /// Questions and scripts that run at one time; more wait for a result.
 const RUNNING_MAX: usize = 256;
 
+/// How long an address of the proxy that did not answer, and has gone to another node since, counts
+/// as ill.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(20);
+
 /// A new configuration is in force.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -58,6 +62,8 @@ pub(crate) struct Checks {
 struct Asked {
     question: Rc<Question>,
     run: Option<AbortHandle>,
+    /// The last time that the answer was a failure.
+    failed_at: Option<Instant>,
 }
 
 impl Drop for Asked {
@@ -197,12 +203,22 @@ impl Checks {
                     Asked {
                         question: Rc::new(question),
                         run: None,
+                        failed_at: None,
                     }
                 }
             };
             self.asked.insert(subject, asked);
         }
         restarted
+    }
+
+    /// Whether what cannot be asked at present counts as well: if it is, and if it was ill so long ago
+    /// that it may be tried again. At once would let a virtual address that is not served go to and
+    /// fro.
+    fn is_forgiven(&self, subject: &Subject) -> bool {
+        let failed_at = self.asked.get(subject).and_then(|asked| asked.failed_at);
+        self.core.is_up(subject) != Some(false)
+            || failed_at.is_none_or(|at| at.elapsed() >= FORGIVEN_AFTER)
     }
 
     /// What an earlier process had found. A verdict that it told is not told again.
@@ -277,12 +293,18 @@ impl Handler<Answered> for Checks {
 
     fn handle(&mut self, Answered { run, outcome }: Answered, ctx: &mut Context<Self>) {
         match outcome {
-            Some(outcome) => self.handle_outcome(&run, outcome, ctx),
+            Some(outcome) => {
+                if let Some(asked) = self.asked.get_mut(&run.key)
+                    && !outcome.verdict.is_up()
+                {
+                    asked.failed_at = Some(Instant::now());
+                }
+                self.handle_outcome(&run, outcome, ctx);
+            }
             None => {
-                // What held goes on to hold.
-                let up = self.core.is_up(&run.key).unwrap_or(true);
-                self.core.handle_result(&run, up);
-                self.advance(ctx);
+                let verdict = plain(self.is_forgiven(&run.key));
+                let reason = "is not on this node".into();
+                self.handle_outcome(&run, Outcome { verdict, reason }, ctx);
             }
         }
     }
