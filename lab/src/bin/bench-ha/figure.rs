@@ -238,3 +238,67 @@ impl Runs {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn runs(silences: &[u64], holes: &[bool]) -> Runs {
+        let mut runs = Runs::default();
+        for (silence, hole) in silences.iter().zip(holes) {
+            runs.push(vec![
+                Figure::time("silent", ms(*silence)),
+                Figure::occurrence("hole", *hole),
+            ]);
+        }
+        runs
+    }
+
+    #[test]
+    fn a_cell_has_the_median_the_worst_and_in_how_many_runs() {
+        let taken = runs(&[3100, 12, 40], &[false, true, false]);
+        assert_eq!(taken.cell(), "silent 40 ms (3.10 s), hole in 1 of 3 runs");
+        assert_eq!(
+            runs(&[40], &[false]).cell(),
+            "silent 40 ms, hole in 0 of 1 runs"
+        );
+        assert_eq!(Runs::default().cell(), "-");
+    }
+
+    #[test]
+    fn the_median_and_every_occurrence_are_held_against_bounds() {
+        let taken = runs(&[3100, 12, 40], &[false, true, false]);
+        let cases: [(Bound, &[&str]); 5] = [
+            (Bound::time("silent", ms(40)), &[]),
+            (Bound::time("silent", ms(39)), &["silent"]),
+            (Bound::count("hole", 1), &[]),
+            (Bound::count("hole", 0), &["hole"]),
+            (Bound::count("never measured", 0), &["never measured"]),
+        ];
+        for (bound, missed) in cases {
+            assert_eq!(taken.missed(&[bound]), missed, "{bound}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_worse_than_any_time() {
+        let endless = Value::within(ms(7_900), ms(8_000));
+        assert_eq!(endless, Value::Endless(ms(8_000)));
+        assert!(endless > Value::Time(ms(60_000)));
+        assert_eq!(Value::within(ms(500), ms(8_000)), Value::Time(ms(500)));
+    }
+
+    #[test]
+    fn ratios_are_of_times_that_mean_something() {
+        let of = |own: Value, other: u64| own.times(Value::Time(ms(other))).unwrap_or_default();
+        assert_eq!(of(Value::Time(ms(4100)), 10), "410 ×");
+        assert_eq!(of(Value::Time(ms(62)), 11), "5.6 ×");
+        assert_eq!(of(Value::Endless(ms(8000)), 500), "> 16 ×");
+        assert_eq!(of(Value::Time(ms(62)), 0), "");
+        assert_eq!(of(Value::Count(3), 11), "");
+    }
+}
