@@ -60,6 +60,10 @@ pub struct RouterStatus {
     pub adverts_received: u64,
     /// Adverts discarded, by reason; only reasons that happened.
     pub discarded: Vec<(String, u64)>,
+    /// Adverts accepted although their list of addresses is another one.
+    pub address_list_differs: u64,
+    /// Adverts accepted of version 3 whose checksum leaves the pseudo-header out.
+    pub message_only_checksums: u64,
     /// How often it became Master.
     pub became_master: u64,
 }

@@ -150,6 +150,8 @@ pub(crate) mod tests {
                 adverts_sent: 0,
                 adverts_received: 0,
                 discarded: Vec::new(),
+                address_list_differs: 0,
+                message_only_checksums: 0,
                 became_master: 1,
             }],
             timers: TimerStatus::default(),

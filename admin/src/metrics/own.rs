@@ -124,6 +124,20 @@ fn write_adverts(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::
         }),
     )?;
     families.counters(
+        "evenkeel_vrrp_address_list_differs",
+        "Adverts that a virtual router accepted with another list of addresses.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.address_list_differs)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_message_only_checksums",
+        "Adverts of version 3 that a virtual router accepted with a checksum of the message alone.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.message_only_checksums)),
+    )?;
+    families.counters(
         "evenkeel_vrrp_became_master",
         "How often a virtual router became Master.",
         routers

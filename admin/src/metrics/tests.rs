@@ -25,6 +25,8 @@ fn router(name: &str, state: RouterState) -> RouterStatus {
             ("length".into(), 4),
             ("checksum".into(), 5),
         ],
+        address_list_differs: 6,
+        message_only_checksums: 7,
         became_master: 2,
     }
 }
@@ -178,6 +180,14 @@ fn the_numbers_are_the_nodes() {
         (
             format!("evenkeel_vrrp_adverts_discarded_total{{{router},reason=\"checksum\"}}"),
             5.0,
+        ),
+        (
+            format!("evenkeel_vrrp_address_list_differs_total{{{router}}}"),
+            6.0,
+        ),
+        (
+            format!("evenkeel_vrrp_message_only_checksums_total{{{router}}}"),
+            7.0,
         ),
         (
             "evenkeel_server_up{upstream=\"app\",server=\"192.168.0.201:80\"}".to_owned(),

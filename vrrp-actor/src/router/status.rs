@@ -71,6 +71,8 @@ impl Entered {
                 .filter(|(_, count)| *count > 0)
                 .map(|(why, count)| (why.to_owned(), count))
                 .collect(),
+            address_list_differs: counters.address_list_differs,
+            message_only_checksums: counters.message_only_checksums,
             became_master: counters.became_master,
         }
     }
