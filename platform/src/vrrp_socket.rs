@@ -275,7 +275,7 @@ struct Arrived {
 }
 
 /// `None`: nothing more waits. Errors such as ENETDOWN are said once and pass.
-fn receive(socket: &AsyncFd<OwnedFd>, octets: &mut [u8], control: &mut Vec<u8>) -> Option<Arrived> {
+fn receive(socket: &AsyncFd<OwnedFd>, octets: &mut [u8], control: &mut [u8]) -> Option<Arrived> {
     loop {
         let mut into = [IoSliceMut::new(octets)];
         let number = socket.get_ref().as_raw_fd();

@@ -153,8 +153,11 @@ impl Ports {
         let sent = match &router.spec().transport {
             Transport::Multicast => send(router.spec().group()),
             Transport::Unicast { peers, .. } => {
-                let each = peers.iter();
-                each.fold(Ok(()), |outcome, peer| send(*peer).and(outcome))
+                let mut outcome = Ok(());
+                for peer in peers {
+                    outcome = send(*peer).and(outcome);
+                }
+                outcome
             }
         };
         complain(&mut self.seldom, &port.interface, sent);
