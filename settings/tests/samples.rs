@@ -54,7 +54,7 @@ fn what_the_samples_comment_out_can_be_used() {
     };
     let uncommented: Vec<&str> = (sample.lines())
         .map(|line| match line.strip_prefix("# ") {
-            Some(text) if text.contains(" = ") && is_key(text) => text,
+            Some(text) if text.contains(" = ") && is_key(text) || text.starts_with('[') => text,
             _ => line,
         })
         .collect();

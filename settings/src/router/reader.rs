@@ -30,6 +30,18 @@ const DEFAULT_ANNOUNCE: Announce = Announce {
     interval: Duration::ZERO,
 };
 
+/// Keys that keepalived has, in our words.
+const DECLINED: [(&str, &str); 2] = [
+    (
+        "accept",
+        "a Master answers on its addresses, which is what they are for; close ports by a firewall",
+    ),
+    (
+        "vmac",
+        "there are no virtual MAC addresses; neighbours learn a new owner by \"announce\"",
+    ),
+];
+
 /// What virtual routers refer to.
 pub(crate) struct Reader<'r> {
     pub(crate) node_name: &'r str,
@@ -78,6 +90,9 @@ impl Reader<'_> {
             item.list(|item| item.reference("notify", "notification"))
         });
         let notify_priority_changes = table.or("notify_priority_changes", false, Item::boolean);
+        for (key, instead) in DECLINED {
+            table.decline(key, instead);
+        }
         table.finish();
         let priorities = priorities?;
         let (_, priority) = priorities.iter().find(|(name, _)| name == self.node_name)?;

@@ -51,6 +51,23 @@ addresses = ["10.0.0.6/32"]"#,
         ],
     },
     Case {
+        name: "keys of keepalived that there are not",
+        before: &[ROUTER],
+        text: "accept = false\nvmac = true",
+        found: &[
+            r#"5:1 error: unknown key "accept"; a Master answers on its addresses, which is what they are for; close ports by a firewall"#,
+            r#"6:1 error: unknown key "vmac"; there are no virtual MAC addresses; neighbours learn a new owner by "announce""#,
+        ],
+    },
+    Case {
+        name: "an excluded address that another router has",
+        before: &[ROUTER],
+        text: "excluded_addresses = [\"10.0.0.5/24\"]",
+        found: &[
+            r#"5:23 error: the virtual address 10.0.0.5 is there twice; the first is at line 4 of evenkeel.toml"#,
+        ],
+    },
+    Case {
         name: "priority 0",
         before: &[ROUTER],
         text: "priority = 0",
