@@ -77,6 +77,8 @@ pub(crate) struct Node {
     pub(crate) said_at: Time,
     /// When it said that it gives up, if that was its last word.
     pub(crate) gave_up_at: Option<Time>,
+    /// Until when it is quiet then.
+    pub(crate) quiet_until: Time,
     /// When it last told its neighbours.
     pub(crate) announced_at: Time,
     /// When it last began to be Master, and announced it.
@@ -105,6 +107,7 @@ impl Node {
             held_since: now,
             said_at: Time(Duration::ZERO),
             gave_up_at: None,
+            quiet_until: now,
             announced_at: Time(Duration::ZERO),
             led_at: Time(Duration::ZERO),
         }

@@ -6,6 +6,7 @@ use core_vrrp::{Effect, Priority, Route, State, Transport, encode};
 
 use crate::node::{Frame, Hold};
 use crate::record::{Moment, Told};
+use crate::rules;
 use crate::scenario::KERNEL_LATE_MAX;
 use crate::world::{Happening, Kind, World};
 
@@ -70,6 +71,7 @@ impl World {
         node.record.said(priority, at);
         if priority == Priority::RELEASE {
             node.gave_up_at = Some(now);
+            node.quiet_until = now + rules::handover(&at.spec.protocol);
         } else {
             node.said_at = now;
             node.gave_up_at = None;

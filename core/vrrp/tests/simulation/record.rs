@@ -79,6 +79,8 @@ pub(crate) struct Record {
     patience: Duration,
     /// When it said that it gives up, if that was its last word.
     gave_up_at: Option<Time>,
+    /// How long it is quiet then.
+    quiet: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +117,7 @@ impl Record {
             said_at: Time(Duration::ZERO),
             patience: Duration::ZERO,
             gave_up_at: None,
+            quiet: Duration::ZERO,
         }
     }
 
@@ -215,6 +218,7 @@ impl Record {
     pub(crate) fn said(&mut self, priority: Priority, at: &Moment<'_>) {
         if priority == Priority::RELEASE {
             self.gave_up_at = Some(at.now);
+            self.quiet = rules::handover(&at.spec.protocol);
         } else {
             self.said_at = at.now;
             self.patience = at.spec.protocol.interval() * u32::from(at.spec.down_timer_adverts);
@@ -292,8 +296,7 @@ impl Record {
             }
             (Cause::NobodyTookOver, _) => {
                 !self.may_lead
-                    && (self.gave_up_at)
-                        .is_some_and(|gave_up| is_over(gave_up, rules::handover(&at.spec.protocol)))
+                    && (self.gave_up_at).is_some_and(|gave_up| is_over(gave_up, self.quiet))
             }
             (Cause::Overslept, _) => match self.gave_up_at {
                 Some(gave_up) => is_over(gave_up, interval),

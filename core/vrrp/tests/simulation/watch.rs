@@ -147,7 +147,11 @@ impl World {
             let ended = self.watch.rivalry.take().filter(|_| rivals != 0);
             if let Some(rivalry) = ended {
                 let winner = usize::try_from(rivals.trailing_zeros()).expect("few");
-                let known_by = if rivalry.is_quiet {
+                // Who dies does not tell the winner that he was there.
+                let is_quiet = self
+                    .rivals(rivalry.rivals & !rivals)
+                    .any(|loser| !loser.acts() || !loser.link_up);
+                let known_by = if rivalry.is_quiet || is_quiet {
                     self.single_due(winner, now)
                 } else {
                     self.known_after_rivalry(winner)
@@ -191,7 +195,7 @@ impl World {
     /// that is over, and gives in to whoever speaks.
     fn rivalry_ends(&self, rivalry: &Rivalry) -> Time {
         let next_word = |node: &crate::node::Node| match node.gave_up_at {
-            Some(gave_up) => (gave_up + rules::handover(&node.spec.protocol)).max(rivalry.since),
+            Some(_) => node.quiet_until.max(rivalry.since),
             None => (node.said_at + node.spec.protocol.interval()).max(rivalry.since),
         };
         let words = self.rivals(rivalry.rivals).map(next_word);
@@ -207,7 +211,13 @@ impl World {
         } else {
             rules::exchange(&self.latency)
         };
-        first_word.unwrap_or(rivalry.since) + answered
+        let ends = first_word.unwrap_or(rivalry.since) + answered;
+        // Who is better now may have been worse when it spoke: one exchange more.
+        if self.watch.disturbed_at >= rivalry.since {
+            ends.max(self.watch.disturbed_at + 2 * rules::exchange(&self.latency))
+        } else {
+            ends
+        }
     }
 
     /// Time goes on to `to`, and nothing happens meanwhile.
@@ -314,7 +324,7 @@ impl World {
             .watch
             .settled
             .as_ref()
-            .filter(|settled| settled.at >= since);
+            .filter(|settled| settled.at >= since.max(node.led_at));
         if let Some(settled) = settled {
             return settled.known_by;
         }
@@ -361,8 +371,12 @@ impl World {
             .enumerate()
             .filter(|(index, _)| *index != winner);
         let rival = others.map(|(_, other)| other.announced_at).max()?;
+        let was_heard = self
+            .watch
+            .whole_since
+            .is_some_and(|whole| node.announced_at >= whole);
         let has_just_told = node.announced_at + answer >= now;
-        if has_just_told && rival + self.latency.link < node.announced_at {
+        if has_just_told && was_heard && rival + self.latency.link < node.announced_at {
             return Some(now + self.latency.link);
         }
         let is_over = rival + self.latency.link < now;

@@ -421,6 +421,7 @@ impl World {
             node.said_at = node.said_at + slept;
             node.announced_at = node.announced_at + slept;
             node.gave_up_at = node.gave_up_at.map(|at| at + slept);
+            node.quiet_until = node.quiet_until + slept;
             node.wake = node.wake.map(|(wanted, at)| (wanted, at + slept));
         }
     }
