@@ -71,7 +71,8 @@ mod tests {
         let java = b"/usr/bin/java\0-jar\0/opt/app.jar\0-x\0".as_slice();
         let script = b"/bin/sh\0/usr/local/bin/keep-an-eye-on-it\0".as_slice();
         // command line, the kernel's name, process, params, expected
-        let cases: [(&[u8], &[u8], &str, &[&str], bool); 13] = [
+        type Case<'a> = (&'a [u8], &'a [u8], &'a str, &'a [&'a str], bool);
+        let cases: [Case<'_>; 13] = [
             (java, b"java\n", "java", &[], true),
             (java, b"main\n", "java", &[], true),
             (java, b"main\n", "main", &[], true),

@@ -32,7 +32,10 @@ fn interface_that_is_up() -> Interface {
 }
 
 fn addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+    texts
+        .iter()
+        .map(|text| text.parse().expect("an address"))
+        .collect()
 }
 
 #[test]
