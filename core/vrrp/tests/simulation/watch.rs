@@ -222,10 +222,10 @@ impl World {
 
     /// Time goes on to `to`, and nothing happens meanwhile.
     pub(crate) fn check_until(&self, to: Time) {
-        if let Some(rivalry) = &self.watch.rivalry {
-            if to > self.rivalry_ends(rivalry) {
-                self.fail(&format!("two owners for too long: {rivalry:?}"));
-            }
+        if let Some(rivalry) = &self.watch.rivalry
+            && to > self.rivalry_ends(rivalry)
+        {
+            self.fail(&format!("two owners for too long: {rivalry:?}"));
         }
         let Some(whole_since) = self.watch.whole_since else {
             return;
@@ -402,6 +402,10 @@ impl World {
         let Some(whole_since) = self.watch.whole_since else {
             return;
         };
+        // Who has not heard its Master yet goes by its own interval.
+        if self.watch.longest != self.shortest() {
+            return;
+        }
         for (index, node) in self.nodes.iter().enumerate() {
             let is_dead = matches!(node.process, Process::Frozen | Process::Dead);
             if index != successor
