@@ -124,8 +124,9 @@ mod tests {
 
     #[test]
     fn the_99th_percentile_is_a_bound_or_the_latest() {
-        // how late in µs and how often, 99th percentile, latest
-        let cases: [(&[(u32, u64)], u32, u32); 6] = [
+        // How late in µs and how often, 99th percentile, latest.
+        type Case<'a> = (&'a [(u32, u64)], u32, u32);
+        let cases: [Case<'_>; 6] = [
             (&[], 0, 0),
             (&[(30, 1)], 30, 30),
             (&[(30, 98), (1_500, 1), (7_000, 1)], 2_000, 7_000),
