@@ -47,7 +47,7 @@ soak:
 	while [ $$(date +%s) -lt $$end ]; do \
 		FROM=$$from $(CARGO) test --quiet -p core-vrrp --test simulation soak >target/soak.log 2>&1 || \
 			{ cat target/soak.log; exit 1; }; \
-		from=$$(( from + 4000 )); \
+		from=$$(( from + 1000 )); \
 		echo "$$(( from - begin )) worlds, $$(( end - $$(date +%s) )) s to go"; \
 	done
 

@@ -30,9 +30,9 @@ use scenario::Profile;
 use world::World;
 
 /// Seeds in `make test`, a quarter for each weather.
-const SEEDS: u64 = 12_000;
+const SEEDS: u64 = 10_000;
 /// Seeds of one call of the soak; its first one is given.
-const SOAK_SEEDS: u64 = 4_000;
+const SOAK_SEEDS: u64 = 1_000;
 
 fn live(seeds: impl Iterator<Item = u64>, profile: Profile) {
     for seed in seeds.filter(|seed| Profile::of(*seed) == profile) {

@@ -46,6 +46,8 @@ pub(crate) struct Watch {
     single: Option<(usize, Time)>,
     /// The longest interval that a Backup can have learned.
     longest: Duration,
+    /// The shortest, now or before.
+    shortest: Duration,
     /// Nothing may move.
     pub(crate) is_still: bool,
     /// Somebody must have the address all the time.
@@ -83,6 +85,7 @@ impl Watch {
             settled: None,
             single: None,
             longest: Duration::ZERO,
+            shortest: Duration::MAX,
             is_still: false,
             is_seamless: false,
             leaves: None,
@@ -104,12 +107,6 @@ impl Watch {
 }
 
 impl World {
-    /// The shortest interval that anybody goes by.
-    fn shortest(&self) -> Duration {
-        let intervals = self.nodes.iter().map(|node| node.spec.protocol.interval());
-        intervals.min().unwrap_or_default()
-    }
-
     fn agrees(&self) -> bool {
         let first = &self.nodes[0].spec.protocol;
         let is_v2 = matches!(first, Protocol::V2 { .. });
@@ -122,15 +119,21 @@ impl World {
         let is_whole = self.link.is_whole() && self.watch.rough_under_way == 0 && self.agrees();
         self.watch.whole_since = is_whole.then(|| self.watch.whole_since.unwrap_or(now));
         let (mut owners, mut rivals) = (0_u8, 0_u8);
-        let mut longest = self.watch.longest;
+        let Watch {
+            mut longest,
+            mut shortest,
+            ..
+        } = self.watch;
         for (index, node) in self.nodes.iter().enumerate() {
             longest = longest.max(node.spec.protocol.interval());
+            shortest = shortest.min(node.spec.protocol.interval());
             if node.answers(now) {
                 owners |= 1 << index;
                 rivals |= u8::from(node.acts()) << index;
             }
         }
         self.watch.longest = longest;
+        self.watch.shortest = shortest;
         self.watch.owners = owners;
         self.observe_rivals(if is_whole { rivals } else { 0 });
         let is_single = owners.count_ones() == 1 && rivals == owners;
@@ -403,7 +406,7 @@ impl World {
             return;
         };
         // Who has not heard its Master yet goes by its own interval.
-        if self.watch.longest != self.shortest() {
+        if self.watch.longest != self.watch.shortest {
             return;
         }
         for (index, node) in self.nodes.iter().enumerate() {
@@ -413,7 +416,7 @@ impl World {
                 && node.answers(self.now)
                 && node.gave_up_at.is_none()
                 && node.said_at >= whole_since
-                && rules::lease_ends_in_time(&node.spec, self.shortest())
+                && rules::lease_ends_in_time(&node.spec, self.watch.shortest)
             {
                 self.fail(&format!(
                     "node {successor} takes over from {index}, which is {:?}, said so {:?} ago, and holds {:?}",
