@@ -8,7 +8,7 @@ use crate::contender::{Contender, LONG, RATE, Rig, wait_for, wait_out_of_step};
 use crate::figure::{Figure, Value};
 
 /// How long a proxy that nobody misses is watched.
-const FROZEN_WATCH: Duration = Duration::from_secs(8);
+const FROZEN_WATCH: Duration = Duration::from_secs(6);
 
 /// Adverts of this many intervals cover a takeover and what may follow it.
 const AFTERMATH: u32 = 6;

@@ -152,7 +152,12 @@ const SCENARIOS: &[Scenario] = &[
     Scenario::new("power off", ALL, harm::powered_off, |contender| {
         vec![Bound::time("silent", contender.down_interval() + MARGIN)]
     }),
-    Scenario::new("VRRP process killed -9", ALL, harm::vrrp_killed, two_owners),
+    Scenario::new(
+        "VRRP process killed -9",
+        &[SECOND],
+        harm::vrrp_killed,
+        two_owners,
+    ),
     Scenario::new("HA daemon killed -9", ALL, harm::daemon_killed, two_owners),
     Scenario::new(
         "everything frozen",

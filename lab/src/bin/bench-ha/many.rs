@@ -14,7 +14,7 @@ use crate::figure::Figure;
 const ROUTERS: u8 = 250;
 
 /// How long they are watched.
-const WATCH: Duration = Duration::from_secs(15);
+const WATCH: Duration = Duration::from_secs(10);
 
 pub(crate) fn routers(contender: Contender) -> Vec<Figure> {
     let rig = Rig::with(contender, &instances());

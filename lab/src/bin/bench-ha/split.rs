@@ -22,8 +22,8 @@ const HOLE: Duration = Duration::from_secs(1);
 /// A hole is watched no longer than this; neighbour entries live shorter.
 const HOLE_WATCH: Duration = Duration::from_secs(45);
 
-/// How long after the heal nothing more may happen: keepalived announces a second time after 5 s.
-const AFTERMATH: Duration = Duration::from_secs(6);
+/// How long is watched after the heal where nothing happens.
+const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// How long a busy machine is watched after the heal.
 const BUSY_WATCH: Duration = Duration::from_secs(10);
