@@ -226,8 +226,12 @@ impl Addresses {
         }))
     }
 
-    /// The addresses of an interface that are its own and can be sent from.
-    fn native(&mut self, interface_index: u32) -> io::Result<Vec<IpAddr>> {
+    /// The addresses of an interface that are its own and can be sent from: those with our mark are
+    /// not among them.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn native(&mut self, interface_index: u32) -> io::Result<Vec<IpAddr>> {
         let found = self.list()?.into_iter();
         let own = found.filter(|it| it.is_usable && !it.is_ours);
         Ok(own

@@ -13,9 +13,10 @@ use pnet_datalink::{Channel, ChannelType, Config, DataLinkSender, NetworkInterfa
 use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
 use pnet_packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
 use pnet_packet::icmpv6::ndp::{
-    MutableNdpOptionPacket, MutableNeighborAdvertPacket, NdpOptionTypes, NeighborAdvertFlags,
+    MutableNdpOptionPacket, MutableNeighborAdvertPacket, NdpOptionType, NdpOptionTypes,
+    NeighborAdvertFlags,
 };
-use pnet_packet::icmpv6::{self, Icmpv6Packet, Icmpv6Types};
+use pnet_packet::icmpv6::{self, Icmpv6Packet, Icmpv6Type, Icmpv6Types};
 use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv6::MutableIpv6Packet;
 
@@ -26,9 +27,9 @@ const ARP_OCTETS: usize = 28;
 pub(crate) const FRAME_OCTETS: usize = ETHERNET_HEADER + ARP_OCTETS;
 
 const IPV6_HEADER: usize = 40;
-/// The advertisement and its one option, in octets.
-const ADVERTISEMENT_OCTETS: u16 = 32;
-const ADVERTISEMENT_FRAME: usize = ETHERNET_HEADER + IPV6_HEADER + 32;
+/// A message of neighbour discovery and its one option, in octets.
+const DISCOVERY_OCTETS: u16 = 32;
+pub(crate) const DISCOVERY_FRAME: usize = ETHERNET_HEADER + IPV6_HEADER + 32;
 /// Of neighbour discovery, so that nothing from beyond the link is believed (RFC 4861 §7.1.2).
 const HOP_LIMIT: u8 = 255;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -142,40 +143,88 @@ fn neighbour_advertisement(
     mac: MacAddr,
     address: Ipv6Addr,
     is_router: bool,
-) -> [u8; ADVERTISEMENT_FRAME] {
-    let mut frame = [0; ADVERTISEMENT_FRAME];
-    let (ethernet, rest) = frame.split_at_mut(ETHERNET_HEADER);
-    let (header, message) = rest.split_at_mut(IPV6_HEADER);
-    let to_all_nodes = MacAddr::new(0x33, 0x33, 0, 0, 0, 1);
-    write_ethernet(ethernet, mac, to_all_nodes, EtherTypes::Ipv6);
-    if let Some(mut ip) = MutableIpv6Packet::new(header) {
-        ip.set_version(6);
-        ip.set_payload_length(ADVERTISEMENT_OCTETS);
-        ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
-        ip.set_hop_limit(HOP_LIMIT);
-        ip.set_source(address);
-        ip.set_destination(ALL_NODES);
-    }
-    if let Some(mut advert) = MutableNeighborAdvertPacket::new(message) {
-        advert.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
-        let router = if is_router {
-            NeighborAdvertFlags::Router
-        } else {
-            0
-        };
-        advert.set_flags(NeighborAdvertFlags::Override | router);
-        advert.set_target_addr(address);
-        if let Some(mut option) = MutableNdpOptionPacket::new(advert.get_options_raw_mut()) {
-            option.set_option_type(NdpOptionTypes::TargetLLAddr);
-            option.set_length(1);
-            option.set_data(&mac.octets());
+) -> [u8; DISCOVERY_FRAME] {
+    let router = if is_router {
+        NeighborAdvertFlags::Router
+    } else {
+        0
+    };
+    let advertisement = Discovery {
+        kind: Icmpv6Types::NeighborAdvert,
+        flags: NeighborAdvertFlags::Override | router,
+        target: address,
+        option: NdpOptionTypes::TargetLLAddr,
+        source: address,
+        destination: ALL_NODES,
+    };
+    advertisement.frame(mac)
+}
+
+/// Asks whoever has an address to tell `source` where it is (RFC 4861 §7.2.2).
+pub(crate) fn neighbour_solicitation(
+    mac: MacAddr,
+    source: Ipv6Addr,
+    address: Ipv6Addr,
+) -> [u8; DISCOVERY_FRAME] {
+    let [.., a, b, c] = address.octets();
+    let solicitation = Discovery {
+        kind: Icmpv6Types::NeighborSolicit,
+        flags: 0,
+        target: address,
+        option: NdpOptionTypes::SourceLLAddr,
+        source,
+        // The solicited-node group (RFC 4291 §2.7.1).
+        destination: Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]),
+    };
+    solicitation.frame(mac)
+}
+
+/// A message of neighbour discovery to a group. Advertisements and solicitations have the same
+/// form, with other flags (RFC 4861 §4.3, §4.4).
+struct Discovery {
+    kind: Icmpv6Type,
+    flags: u8,
+    target: Ipv6Addr,
+    /// What the sender's MAC address is said to be.
+    option: NdpOptionType,
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+}
+
+impl Discovery {
+    fn frame(&self, mac: MacAddr) -> [u8; DISCOVERY_FRAME] {
+        let mut frame = [0; DISCOVERY_FRAME];
+        let (ethernet, rest) = frame.split_at_mut(ETHERNET_HEADER);
+        let (header, message) = rest.split_at_mut(IPV6_HEADER);
+        let [.., a, b, c, d] = self.destination.octets();
+        // RFC 2464 §7.
+        let to_group = MacAddr::new(0x33, 0x33, a, b, c, d);
+        write_ethernet(ethernet, mac, to_group, EtherTypes::Ipv6);
+        if let Some(mut ip) = MutableIpv6Packet::new(header) {
+            ip.set_version(6);
+            ip.set_payload_length(DISCOVERY_OCTETS);
+            ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
+            ip.set_hop_limit(HOP_LIMIT);
+            ip.set_source(self.source);
+            ip.set_destination(self.destination);
         }
+        if let Some(mut packet) = MutableNeighborAdvertPacket::new(message) {
+            packet.set_icmpv6_type(self.kind);
+            packet.set_flags(self.flags);
+            packet.set_target_addr(self.target);
+            if let Some(mut option) = MutableNdpOptionPacket::new(packet.get_options_raw_mut()) {
+                option.set_option_type(self.option);
+                option.set_length(1);
+                option.set_data(&mac.octets());
+            }
+        }
+        let sum = Icmpv6Packet::new(message)
+            .map(|it| icmpv6::checksum(&it, &self.source, &self.destination));
+        if let (Some(sum), Some(mut packet)) = (sum, MutableNeighborAdvertPacket::new(message)) {
+            packet.set_checksum(sum);
+        }
+        frame
     }
-    let sum = Icmpv6Packet::new(message).map(|it| icmpv6::checksum(&it, &address, &ALL_NODES));
-    if let (Some(sum), Some(mut advert)) = (sum, MutableNeighborAdvertPacket::new(message)) {
-        advert.set_checksum(sum);
-    }
-    frame
 }
 
 /// A setting that cannot be read is one that is off.
@@ -238,5 +287,18 @@ mod tests {
             let hex: String = frame.iter().map(|octet| format!("{octet:02x}")).collect();
             assert_eq!(hex, expected.replace(' ', ""), "{address}");
         }
+    }
+
+    #[test]
+    fn a_solicitation_goes_to_those_who_may_have_the_address() {
+        let mac = MacAddr::new(2, 0, 0, 0, 0, 1);
+        let [source, address] =
+            ["fe80::ff:fe00:1", "fd00::1:2:105"].map(|text| text.parse().expect("an address"));
+        let frame = neighbour_solicitation(mac, source, address);
+        let hex: String = frame.iter().map(|octet| format!("{octet:02x}")).collect();
+        let expected = "3333ff020105 020000000001 86dd6000000000203aff \
+                        fe80000000000000000000fffe000001 ff0200000000000000000001ff020105 \
+                        87007b0c00000000 fd000000000000000000000100020105 0101020000000001";
+        assert_eq!(hex, expected.replace(' ', ""));
     }
 }

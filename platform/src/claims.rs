@@ -219,7 +219,7 @@ fn arp_sender(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
 }
 
 /// What a neighbour advertisement says: the target, and where it is.
-fn advertised(message: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
+pub(crate) fn advertised(message: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
     if *message.first()? != NEIGHBOUR_ADVERTISEMENT {
         return None;
     }

@@ -173,7 +173,8 @@ pub(crate) fn check(spec: &Spec, received: &Received<'_>) -> Result<(), Discard>
     check_transport(spec, received.route)
 }
 
-fn ttl_min(transport: &Transport) -> u8 {
+/// The least TTL, or hop limit, that adverts may arrive with.
+pub(crate) fn ttl_min(transport: &Transport) -> u8 {
     match transport {
         Transport::Multicast => TTL,
         Transport::Unicast { min_ttl, .. } => *min_ttl,

@@ -5,6 +5,7 @@
 
 mod finding;
 mod firewall;
+mod glimpse;
 mod sentence;
 mod speakers;
 
@@ -15,10 +16,12 @@ pub use finding::{Finding, Holder, Severity};
 pub use firewall::Firewall;
 
 use crate::address_list::AddressList;
+use crate::checks::{Discard, ttl_min};
 use crate::hmac::WallTime;
-use crate::packet::{ChecksumForm, Protocol};
+use crate::packet::{ChecksumForm, Protocol, TTL};
 use crate::spec::{Spec, Transport};
 use crate::timer::master_down;
+use firewall::Rules;
 use speakers::{Speaker, Speakers};
 
 /// An Ethernet address.
@@ -37,18 +40,23 @@ pub struct Observations {
     pub listened: Duration,
     /// The interface; `None` when there is none of that name.
     pub link: Option<Link>,
-    /// IPv4 packets of protocol 112, in their order: those that came in, before any firewall, and
-    /// those that went out, behind any firewall. Of all virtual routers.
+    /// IP packets of protocol 112 over either family, in their order: those that came in, before any
+    /// firewall, and those that went out, behind any firewall. Of all virtual routers.
     pub packets: Vec<Sighting>,
     /// The senders of those that got past this node's firewall to its programs, one each packet.
     pub delivered: Vec<IpAddr>,
     /// Virtual addresses of the router that are on this node.
     pub held: Vec<IpAddr>,
-    /// Who answered when it was asked by ARP who has a virtual address.
+    /// Who answered when it was asked, by ARP or neighbour solicitation, who has a virtual address or
+    /// one of a node.
     pub answers: Vec<(IpAddr, Mac)>,
     /// Virtual addresses that lie on another interface than the router's.
     pub elsewhere: Vec<IpAddr>,
-    /// The greater of the interface's and all interfaces' `arp_ignore`; 0 when it cannot be read.
+    /// Whether this node has a virtual router of the same identifier and the other family on the
+    /// interface.
+    pub has_twin: bool,
+    /// The greater of the interface's and all interfaces' `arp_ignore`; 0 when it cannot be read, and for
+    /// IPv6.
     pub arp_ignore: u8,
     /// The same of `rp_filter`.
     pub rp_filter: u8,
@@ -72,27 +80,44 @@ pub struct Sighting {
     pub at: Duration,
     /// The sender's Ethernet address.
     pub mac: Mac,
-    /// The IPv4 packet.
+    /// The packet, from its IP header on.
     pub octets: Vec<u8>,
 }
 
 /// What is to be said about a virtual router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Who speaks for it, with the last priority and the number of adverts that were not of 0.
-    pub heard: Vec<(IpAddr, u8, usize)>,
+    /// Who speaks for it.
+    pub heard: Vec<Heard>,
     /// What is wrong, the gravest first.
     pub findings: Vec<Finding>,
 }
 
+/// Somebody who speaks for a virtual router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// The source of the adverts.
+    pub speaker: IpAddr,
+    /// The own address of the node that it is; `None` when it is none of them.
+    pub node: Option<IpAddr>,
+    /// The last priority that was not 0.
+    pub priority: u8,
+    /// How many adverts were not of priority 0.
+    pub adverts: usize,
+}
+
 /// Finds what is wrong with the virtual router `spec`; `nodes` are the own addresses of all its
-/// nodes.
+/// nodes, of both families. The source of `spec` is unspecified where the interface has none.
+///
+/// Multicast over IPv6 comes from link-local addresses, which nobody configures: a node is known by
+/// its Ethernet address there, at which one of its own addresses was found.
 pub fn diagnose(spec: &Spec, nodes: &[IpAddr], seen: &Observations) -> Diagnosis {
     let examination = Examination {
         spec,
         nodes,
         seen,
         speakers: Speakers::read(spec, seen),
+        rules: seen.firewall.rules(spec.source.is_ipv6()),
     };
     let mut findings = examination.findings();
     findings.sort_by_key(Finding::severity);
@@ -100,7 +125,12 @@ pub fn diagnose(spec: &Spec, nodes: &[IpAddr], seen: &Observations) -> Diagnosis
     let heard = speakers.own().into_iter().chain(speakers.others());
     Diagnosis {
         heard: heard
-            .map(|it| (it.address, it.priority, it.count()))
+            .map(|speaker| Heard {
+                speaker: speaker.address,
+                node: examination.node_of(speaker),
+                priority: speaker.priority,
+                adverts: speaker.count(),
+            })
             .collect(),
         findings,
     }
@@ -111,6 +141,7 @@ struct Examination<'e> {
     nodes: &'e [IpAddr],
     seen: &'e Observations,
     speakers: Speakers<'e>,
+    rules: Rules<'e>,
 }
 
 impl Examination<'_> {
@@ -118,12 +149,14 @@ impl Examination<'_> {
         match self.seen.link {
             None => return vec![Finding::InterfaceMissing],
             Some(Link { is_up: false, .. }) => return vec![Finding::InterfaceDown],
+            Some(_) if self.spec.source.is_unspecified() => return vec![Finding::NoLinkLocal],
             Some(_) => {}
         }
         let mut findings = Vec::new();
         for speaker in self.speakers.others() {
             self.examine(speaker, &mut findings);
         }
+        self.examine_other_family(&mut findings);
         self.examine_own(&mut findings);
         self.examine_masters(&mut findings);
         self.examine_addresses(&mut findings);
@@ -134,7 +167,7 @@ impl Examination<'_> {
     /// What one other speaker says to our virtual router.
     fn examine(&self, speaker: &Speaker<'_>, findings: &mut Vec<Finding>) {
         let address = speaker.address;
-        let is_known = self.is_known(address);
+        let is_known = self.is_known(speaker);
         if !is_known {
             findings.push(Finding::Foreign {
                 speaker: address,
@@ -148,6 +181,7 @@ impl Examination<'_> {
                 speaker: address,
                 reason: *reason,
                 ttl: details.ttl,
+                ttl_min: ttl_min(&self.spec.transport),
                 heard: details.protocol,
                 own: self.spec.protocol,
             });
@@ -161,11 +195,18 @@ impl Examination<'_> {
         if is_known && speaker.is_unsigned && self.spec.hmac.is_some() {
             findings.push(Finding::Unsigned { speaker: address });
         }
+        if let Some(gap) = speaker.clock_gap.filter(|gap| gap.apart > gap.window / 2) {
+            findings.push(Finding::ClocksApart {
+                speaker: address,
+                apart: gap.apart,
+                window: gap.window,
+            });
+        }
         if speaker.to_us >= 2 && self.delivered_from(address) == 0 {
             findings.push(Finding::Swallowed {
                 speaker: address,
                 packets: speaker.to_us,
-                rules: self.seen.firewall.against_vrrp(),
+                rules: self.rules.against_vrrp(),
                 has_strict_rp_filter: self.seen.rp_filter == 1,
             });
         }
@@ -176,12 +217,45 @@ impl Examination<'_> {
         delivered.filter(|source| **source == address).count()
     }
 
-    fn is_known(&self, address: IpAddr) -> bool {
+    fn is_known(&self, speaker: &Speaker<'_>) -> bool {
         let is_peer = match &self.spec.transport {
-            Transport::Unicast { peers, .. } => peers.contains(&address),
+            Transport::Unicast { peers, .. } => peers.contains(&speaker.address),
             Transport::Multicast => false,
         };
-        is_peer || self.nodes.contains(&address)
+        is_peer || self.node_of(speaker).is_some()
+    }
+
+    /// The own address of the node that speaks: the source itself, or one that is at the same
+    /// Ethernet address.
+    fn node_of(&self, speaker: &Speaker<'_>) -> Option<IpAddr> {
+        let source = speaker.address;
+        if source == self.spec.source || self.nodes.contains(&source) {
+            return Some(source);
+        }
+        let mut answers = self.seen.answers.iter();
+        let is_there =
+            |(asked, mac): &&(IpAddr, Mac)| self.nodes.contains(asked) && speaker.has(*mac);
+        answers.find(is_there).map(|(asked, _)| *asked)
+    }
+
+    /// A node that speaks for the identifier over the other family means another virtual router.
+    fn examine_other_family(&self, findings: &mut Vec<Finding>) {
+        for speaker in self.speakers.across().filter(|_| !self.seen.has_twin) {
+            findings.push(if self.is_known(speaker) {
+                Finding::Rejected {
+                    speaker: speaker.address,
+                    reason: Discard::Family,
+                    ttl: TTL,
+                    ttl_min: ttl_min(&self.spec.transport),
+                    heard: None,
+                    own: self.spec.protocol,
+                }
+            } else {
+                Finding::OtherFamily {
+                    speaker: speaker.address,
+                }
+            });
+        }
     }
 
     fn compare_addresses(
@@ -242,14 +316,15 @@ impl Examination<'_> {
         if !self.seen.held.is_empty() && is_silent && could_have {
             findings.push(Finding::HeldSilently {
                 addresses: self.seen.held.clone(),
-                rules: self.seen.firewall.against_vrrp(),
+                rules: self.rules.against_vrrp(),
             });
         }
     }
 
     /// The MAC address that RFC 9568 §7.3 reserves for the virtual router.
     fn is_virtual(&self, mac: Mac) -> bool {
-        mac == [0, 0, 0x5e, 0, 1, self.spec.vrid.get()]
+        let family = if self.spec.source.is_ipv6() { 2 } else { 1 };
+        mac == [0, 0, 0x5e, 0, family, self.spec.vrid.get()]
     }
 
     /// How many Masters there are: one, it should be.
@@ -276,8 +351,8 @@ impl Examination<'_> {
         if speakers.is_empty() && self.seen.held.is_empty() {
             findings.push(if self.seen.listened >= down {
                 Finding::NoMaster {
-                    is_multicast: self.spec.transport == Transport::Multicast,
-                    rules: self.seen.firewall.against_vrrp(),
+                    group: (self.spec.transport == Transport::Multicast).then(|| self.spec.group()),
+                    rules: self.rules.against_vrrp(),
                 }
             } else {
                 Finding::TooShort { needed: down }
@@ -334,10 +409,10 @@ impl Examination<'_> {
             arp_ignore @ (2 | 4..) => findings.push(Finding::ArpIgnored { arp_ignore }),
             _ => {}
         }
-        if let Some(rule) = self.seen.firewall.swallows_unknown_segments() {
+        if let Some(rule) = self.rules.swallows_unknown_segments() {
             findings.push(Finding::UnknownSegments { rule });
         }
-        let rules = self.seen.firewall.vrrp_drops();
+        let rules = self.rules.vrrp_drops();
         let is_told = findings.iter().any(Finding::tells_of_firewall);
         if !rules.is_empty() && !is_told {
             findings.push(Finding::FirewallDrops { rules });

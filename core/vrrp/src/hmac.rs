@@ -296,6 +296,30 @@ pub(crate) fn check_trailer(
     }
 }
 
+/// How the clock of somebody else differs from this node's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockGap {
+    /// By so much, forwards or backwards.
+    pub(crate) apart: Duration,
+    /// It may by so much.
+    pub(crate) window: Duration,
+}
+
+/// What an advert tells of its sender's clock; `None` unless it is signed and clocks are compared.
+pub(crate) fn clock_gap(
+    spec: &Spec,
+    received: &Received<'_>,
+    now: Option<WallTime>,
+) -> Option<ClockGap> {
+    match spec.hmac.as_ref()?.anti_replay {
+        AntiReplay::Time { window } => Some(ClockGap {
+            apart: (received.signed?.sequence()).distance(Sequence::at(now?)),
+            window,
+        }),
+        AntiReplay::Monotonic => None,
+    }
+}
+
 /// How many others are expected to speak.
 fn senders(spec: &Spec) -> usize {
     match &spec.transport {

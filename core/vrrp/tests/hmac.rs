@@ -404,11 +404,23 @@ fn the_doctor_says_who_signs_and_who_does_not() {
                 "they are signed at another time than this node's clock has",
             )),
         ),
+        (
+            signs(1, Enforce),
+            signs(1, Enforce),
+            Duration::from_secs(4),
+            Some(("clocks-apart", "apart; at 5s its adverts are not")),
+        ),
+        (
+            signs(1, Enforce),
+            signs(1, Enforce),
+            Duration::from_secs(2),
+            None,
+        ),
     ];
     for (other, own, ahead, expected) in cases {
         let mut sender = Node::new(spec(A, other.clone()));
-        let sighting = |second| Sighting {
-            at: Duration::from_secs(second),
+        let sighting = |number: u64| Sighting {
+            at: Duration::from_millis(100 * number),
             mac: [2; 6],
             octets: sender.packet(B),
         };

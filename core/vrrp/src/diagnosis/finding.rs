@@ -45,6 +45,8 @@ pub enum Finding {
     InterfaceMissing,
     /// The router's interface is switched off or has no carrier.
     InterfaceDown,
+    /// The interface has no link-local IPv6 address, from which multicast adverts come.
+    NoLinkLocal,
     /// Somebody who is none of the nodes speaks for the virtual router.
     Foreign {
         /// Who.
@@ -62,12 +64,19 @@ pub enum Finding {
         speaker: IpAddr,
         /// Why.
         reason: Discard,
-        /// The TTL of the packet.
+        /// The TTL, or hop limit, of the packet.
         ttl: u8,
+        /// The least that is listened to.
+        ttl_min: u8,
         /// Version, interval and authentication, where they could be read.
         heard: Option<Protocol>,
         /// What is configured here.
         own: Protocol,
+    },
+    /// Somebody who is none of the nodes speaks for this identifier over the other family of IP.
+    OtherFamily {
+        /// Who.
+        speaker: IpAddr,
     },
     /// A node has other virtual addresses.
     AddressList {
@@ -96,6 +105,16 @@ pub enum Finding {
     Unsigned {
         /// Which node.
         speaker: IpAddr,
+    },
+    /// The clock of a node that signs its adverts is so far from this node's that they are soon not
+    /// listened to.
+    ClocksApart {
+        /// Which node.
+        speaker: IpAddr,
+        /// By how much they differ.
+        apart: Duration,
+        /// By how much they may differ.
+        window: Duration,
     },
     /// Adverts arrive on the interface and not at programs.
     Swallowed {
@@ -129,8 +148,8 @@ pub enum Finding {
     },
     /// Nobody was heard for longer than a Backup waits.
     NoMaster {
-        /// Whether adverts go to the group.
-        is_multicast: bool,
+        /// The group that adverts go to, unless they go to single nodes.
+        group: Option<IpAddr>,
         /// Rules that may be the reason.
         rules: Vec<String>,
     },
@@ -193,6 +212,7 @@ impl Finding {
         match self {
             Self::InterfaceMissing
             | Self::InterfaceDown
+            | Self::NoLinkLocal
             | Self::Rejected { .. }
             | Self::Swallowed { .. }
             | Self::NodeAddressTaken { .. }
@@ -207,11 +227,12 @@ impl Finding {
             | Self::IntervalLearned { .. }
             | Self::ChecksumForm { .. }
             | Self::Unsigned { .. }
+            | Self::ClocksApart { .. }
             | Self::Unanswered { .. }
             | Self::ArpIgnored { .. }
             | Self::FirewallDrops { .. }
             | Self::UnknownSegments { .. } => Severity::Warning,
-            Self::TooShort { .. } => Severity::Note,
+            Self::TooShort { .. } | Self::OtherFamily { .. } => Severity::Note,
         }
     }
 
@@ -220,12 +241,15 @@ impl Finding {
         match self {
             Self::InterfaceMissing => "interface-missing",
             Self::InterfaceDown => "interface-down",
+            Self::NoLinkLocal => "no-link-local",
             Self::Foreign { .. } => "foreign",
             Self::Rejected { reason, .. } => reason.name(),
+            Self::OtherFamily { .. } => "other-family",
             Self::AddressList { .. } => "address-list",
             Self::IntervalLearned { .. } => "interval-learned",
             Self::ChecksumForm { .. } => "checksum-form",
             Self::Unsigned { .. } => "unsigned",
+            Self::ClocksApart { .. } => "clocks-apart",
             Self::Swallowed { .. } => "swallowed",
             Self::NodeAddressTaken { .. } => "node-address-taken",
             Self::HeldSilently { .. } => "held-silently",

@@ -10,27 +10,56 @@ pub struct Firewall {
     pub nft: String,
     /// What `iptables-save` prints; empty when there is none.
     pub iptables: String,
+    /// What `ip6tables-save` prints; empty when there is none.
+    pub ip6tables: String,
     /// `net.netfilter.nf_conntrack_tcp_loose` is 0: what belongs to no connection that was seen from
     /// its beginning is invalid.
     pub is_tcp_strict: bool,
 }
 
 impl Firewall {
+    /// The rules that packets of one family meet.
+    pub(super) fn rules(&self, is_ipv6: bool) -> Rules<'_> {
+        let (other_tables, saved) = match is_ipv6 {
+            false => ("ip6", &self.iptables),
+            true => ("ip", &self.ip6tables),
+        };
+        let mut family = "";
+        let nft = self.nft.lines().map(str::trim).filter(|line| {
+            if let Some(table) = line.strip_prefix("table ") {
+                family = words(table).next().unwrap_or_default();
+            }
+            family != other_tables
+        });
+        let all = nft.chain(saved.lines().map(str::trim));
+        Rules {
+            lines: all.filter(|line| !line.starts_with('#')).collect(),
+            is_ipv6,
+            is_tcp_strict: self.is_tcp_strict,
+        }
+    }
+}
+
+/// The rules for one family.
+#[derive(Debug)]
+pub(super) struct Rules<'f> {
+    lines: Vec<&'f str>,
+    is_ipv6: bool,
+    is_tcp_strict: bool,
+}
+
+impl Rules<'_> {
     /// Rules that drop protocol 112.
     pub(super) fn vrrp_drops(&self) -> Vec<String> {
-        let drops = self.lines().filter(|line| names_vrrp(line) && drops(line));
-        drops.map(str::to_owned).collect()
+        self.those(|line| self.names_vrrp(line) && drops(line))
     }
 
     /// [`Self::vrrp_drops`], and chains that let nothing in unless it is named, where VRRP is not.
     pub(super) fn against_vrrp(&self) -> Vec<String> {
         let mut rules = self.vrrp_drops();
-        if !self.lines().any(|line| names_vrrp(line) && accepts(line)) {
-            rules.extend(
-                self.lines()
-                    .filter(|line| is_closed(line))
-                    .map(str::to_owned),
-            );
+        let mut lines = self.lines.iter();
+        if !lines.any(|line| self.names_vrrp(line) && accepts(line)) {
+            rules.extend(self.those(is_closed));
         }
         rules
     }
@@ -38,31 +67,35 @@ impl Firewall {
     /// The rule by which a segment of a connection that this node does not know is dropped instead of
     /// answered: clients of a dead peer would wait instead of connecting again.
     pub(super) fn swallows_unknown_segments(&self) -> Option<String> {
-        let swallows = |line: &&str| {
+        let swallows = |line: &str| {
             let lower = line.to_lowercase();
             let is_about_state = lower.contains("ct state") || lower.contains("state ");
             let is_invalid = self.is_tcp_strict && lower.contains("invalid");
             let is_new = lower.contains("new") && lower.contains("syn");
             drops(line) && is_about_state && (is_invalid || is_new)
         };
-        self.lines().find(swallows).map(str::to_owned)
+        self.those(swallows).into_iter().next()
     }
 
-    fn lines(&self) -> impl Iterator<Item = &str> {
-        let lines = self.nft.lines().chain(self.iptables.lines());
-        lines.map(str::trim).filter(|line| !line.starts_with('#'))
+    fn those(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let lines = self.lines.iter().filter(|line| wanted(line));
+        lines.map(|line| (*line).to_owned()).collect()
+    }
+
+    /// `ip protocol 112`, `ip6 nexthdr 112`, `meta l4proto vrrp`, `-p vrrp`, also within a set.
+    fn names_vrrp(&self, line: &str) -> bool {
+        let is_about_protocol = words(line).any(|word| match word {
+            "l4proto" | "p" => true,
+            "protocol" => !self.is_ipv6,
+            "nexthdr" => self.is_ipv6,
+            _ => false,
+        });
+        is_about_protocol && words(line).any(|word| matches!(word, "112" | "vrrp"))
     }
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_alphanumeric())
-}
-
-/// `ip protocol 112`, `meta l4proto vrrp`, `-p vrrp`, also within a set.
-fn names_vrrp(line: &str) -> bool {
-    let is_about_protocol =
-        words(line).any(|word| matches!(word, "protocol" | "l4proto" | "p" | "nexthdr"));
-    is_about_protocol && words(line).any(|word| matches!(word, "112" | "vrrp"))
 }
 
 fn drops(line: &str) -> bool {
@@ -115,8 +148,55 @@ mod tests {
             ("", false),
         ];
         for (rules, expected) in cases {
-            assert_eq!(!nft(rules).against_vrrp().is_empty(), expected, "{rules}");
+            let firewall = nft(rules);
+            let found = firewall.rules(false).against_vrrp();
+            assert_eq!(!found.is_empty(), expected, "{rules}");
         }
+    }
+
+    #[test]
+    fn rules_count_for_the_family_that_they_are_for() {
+        // rules, against VRRP over IPv4, over IPv6
+        let cases = [
+            ("ip protocol 112 drop", true, false),
+            ("ip6 nexthdr 112 drop", false, true),
+            ("ip6 nexthdr { 58, vrrp } drop", false, true),
+            ("meta l4proto vrrp drop", true, true),
+            ("table ip filter {\nmeta l4proto 112 drop\n}", true, false),
+            ("table ip6 filter {\nmeta l4proto 112 drop\n}", false, true),
+            ("table inet filter {\nmeta l4proto 112 drop\n}", true, true),
+            (
+                "table ip6 filter {\n}\ntable ip filter {\nmeta l4proto 112 drop\n}",
+                true,
+                false,
+            ),
+            // What lets IPv4 through does not let IPv6 through.
+            (
+                "type filter hook input priority 0; policy drop;\nip protocol vrrp accept",
+                false,
+                true,
+            ),
+            (
+                "type filter hook input priority 0; policy drop;\nmeta l4proto vrrp accept",
+                false,
+                false,
+            ),
+        ];
+        for (rules, over_ipv4, over_ipv6) in cases {
+            for (is_ipv6, expected) in [(false, over_ipv4), (true, over_ipv6)] {
+                let firewall = nft(rules);
+                let found = firewall.rules(is_ipv6).against_vrrp();
+                assert_eq!(!found.is_empty(), expected, "IPv6 {is_ipv6}: {rules}");
+            }
+        }
+        let saved = Firewall {
+            iptables: ":INPUT DROP [0:0]".into(),
+            ip6tables: "-A INPUT -p vrrp -j DROP".into(),
+            ..Firewall::default()
+        };
+        assert_eq!(saved.rules(false).against_vrrp(), [":INPUT DROP [0:0]"]);
+        let expected = ["-A INPUT -p vrrp -j DROP"];
+        assert_eq!(saved.rules(true).against_vrrp(), expected);
     }
 
     #[test]
@@ -153,11 +233,14 @@ mod tests {
                 is_tcp_strict,
                 ..nft(rule)
             };
-            assert_eq!(
-                firewall.swallows_unknown_segments().is_some(),
-                expected,
-                "{rule}"
-            );
+            let found = firewall.rules(false).swallows_unknown_segments();
+            assert_eq!(found.is_some(), expected, "{rule}");
+            let elsewhere = Firewall {
+                nft: format!("table ip6 filter {{\n{rule}\n}}"),
+                ..firewall
+            };
+            let found = elsewhere.rules(false).swallows_unknown_segments();
+            assert_eq!(found, None, "{rule}");
         }
     }
 }

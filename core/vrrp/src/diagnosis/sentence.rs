@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use super::{Finding, Holder, Mac};
 use crate::checks::Discard;
-use crate::packet::{Auth, Protocol};
+use crate::packet::{Auth, Protocol, TTL};
+
+/// What systems send ordinary packets with, and keepalived 2.2.7 its unicast adverts over IPv6.
+const ORDINARY_HOP_LIMIT: u8 = 64;
 
 /// Seen with keepalived 2.2.7: each advert that it discards sets its own timer back.
 const SILENT_REJECTION: &str = "a keepalived that is MASTER falls silent while it rejects the \
@@ -18,6 +21,10 @@ impl Finding {
         match self {
             Self::InterfaceMissing => "`ip link` lists the interfaces; correct `interface`".into(),
             Self::InterfaceDown => "switch it on (`ip link set ... up`), look at the cable".into(),
+            Self::NoLinkLocal => "Until it has one the router is FAULT: `ip -6 addr` shows whether \
+                                  another machine has the same (`dadfailed`); switch IPv6 on \
+                                  (net.ipv6.conf.*.disable_ipv6 = 0)"
+                .into(),
             Self::Foreign { is_accepted, .. } => {
                 let danger = if *is_accepted {
                     "It takes part in the election. "
@@ -29,7 +36,22 @@ impl Finding {
                      another vrid"
                 )
             }
+            Self::Rejected {
+                speaker,
+                reason: Discard::Ttl,
+                ttl,
+                ..
+            } if speaker.is_ipv6() && *ttl == ORDINARY_HOP_LIMIT => {
+                "keepalived sends unicast over IPv6 so: set `unicast_min_ttl = 64` beside it, or \
+                 transport = \"multicast\" on all nodes. Without keepalived there, a router or a \
+                 tunnel lies between the nodes: they must share a link"
+                    .into()
+            }
             Self::Rejected { reason, .. } => remedy(*reason).into(),
+            Self::OtherFamily { .. } => "An identifier means another virtual router in each family. \
+                                         If this one is meant, give all nodes virtual addresses of \
+                                         the same family; else nothing"
+                .into(),
             Self::AddressList { .. } => "Let the lists agree. This node tolerates the difference, \
                                          keepalived before 2.3.3 does not, and two of them own then"
                 .into(),
@@ -44,12 +66,13 @@ impl Finding {
             Self::Unsigned { .. } => "Give it the same `auth`, then set mode = \"enforce\" on all \
                                       nodes: until then anybody on the link can speak in its name"
                 .into(),
+            Self::ClocksApart { .. } => remedy(Discard::HmacStale).into(),
             Self::Swallowed {
                 rules,
                 has_strict_rp_filter,
                 ..
             } => {
-                let mut advice = with_rules("Let protocol 112 in (`ip protocol vrrp accept`)", rules);
+                let mut advice = with_rules("Let protocol 112 in (`meta l4proto vrrp accept`)", rules);
                 if *has_strict_rp_filter {
                     advice.push_str(". rp_filter is 1: if the way back to the sender is another \
                                      interface, set it to 2");
@@ -68,14 +91,17 @@ impl Finding {
             Self::SeveralMasters { .. } => "They do not hear, or do not accept, one another: see \
                                             the other findings, and run this on the other node"
                 .into(),
-            Self::NoMaster {
-                is_multicast,
-                rules,
-            } => {
-                let network = if *is_multicast {
-                    "a switch that snoops IGMP may lose multicast (transport = \"unicast\" avoids it)"
-                } else {
-                    "see that the peers list this node's address"
+            Self::NoMaster { group, rules } => {
+                let network = match group {
+                    Some(IpAddr::V4(_)) => {
+                        "a switch that snoops IGMP may lose multicast (transport = \"unicast\" \
+                         avoids it)"
+                    }
+                    Some(IpAddr::V6(_)) => {
+                        "a switch that snoops MLD may lose multicast (transport = \"unicast\" \
+                         avoids it)"
+                    }
+                    None => "see that the peers list this node's address",
                 };
                 let advice = format!(
                     "Start evenkeel on a node; if it runs, let protocol 112 through all firewalls \
@@ -95,7 +121,13 @@ impl Finding {
                     advice.into()
                 }
             }
-            Self::Unanswered { .. } => "Look at the MASTER: `ip addr`, and net.ipv4.conf.*.arp_ignore"
+            Self::Unanswered {
+                address: IpAddr::V4(_),
+            } => "Look at the MASTER: `ip addr`, and net.ipv4.conf.*.arp_ignore".into(),
+            Self::Unanswered {
+                address: IpAddr::V6(_),
+            } => "Look at the MASTER: `ip -6 addr` (neither `tentative` nor `dadfailed`), and whether \
+                  firewalls let ICMPv6 through"
                 .into(),
             Self::HeldByStranger { .. } => "Find the machine, and remove the address from it".into(),
             Self::ClaimedByOtherVrid { .. } => {
@@ -159,7 +191,7 @@ fn remedy(reason: Discard) -> &'static str {
         Discard::NotAPeer => "Add it to `peers`",
         Discard::Length | Discard::Checksum | Discard::Type | Discard::Count | Discard::Vrid => {
             "Something damages packets on their way, or a program there is broken: look with \
-             `tcpdump -vvi INTERFACE ip proto 112`"
+             `tcpdump -vvi INTERFACE proto 112`"
         }
         Discard::OwnAddress => "Give one of the two machines another address",
         Discard::Family => "Give all nodes virtual addresses of the same family",
@@ -171,6 +203,9 @@ impl fmt::Display for Finding {
         match self {
             Self::InterfaceMissing => f.write_str("the interface does not exist on this node"),
             Self::InterfaceDown => f.write_str("the interface is down"),
+            Self::NoLinkLocal => f.write_str(
+                "the interface has no link-local IPv6 address, from which adverts go out",
+            ),
             Self::Foreign {
                 speaker,
                 priority,
@@ -185,9 +220,18 @@ impl fmt::Display for Finding {
                 speaker,
                 reason,
                 ttl,
+                ttl_min,
                 heard,
                 own,
-            } => write_rejected(f, *speaker, *reason, (*ttl, *heard, *own)),
+            } => {
+                let protocols = (heard.unwrap_or(*own), *own);
+                write_rejected(f, *speaker, *reason, (*ttl, *ttl_min), protocols)
+            }
+            Self::OtherFamily { speaker } => write!(
+                f,
+                "{speaker} speaks for this identifier over {}, and is none of [nodes]",
+                if speaker.is_ipv6() { "IPv6" } else { "IPv4" }
+            ),
             Self::AddressList {
                 speaker,
                 missing,
@@ -215,6 +259,15 @@ impl fmt::Display for Finding {
             Self::Unsigned { speaker } => write!(
                 f,
                 "{speaker} does not sign its adverts, and this node listens to them all the same"
+            ),
+            Self::ClocksApart {
+                speaker,
+                apart,
+                window,
+            } => write!(
+                f,
+                "the clocks of {speaker} and of this node are {apart:.1?} apart; at {window:?} its \
+                 adverts are not listened to any more"
             ),
             Self::Swallowed {
                 speaker, packets, ..
@@ -254,7 +307,15 @@ impl fmt::Display for Finding {
                 write!(f, "{address} has {} owners: {}", all.len(), all.join(", "))
             }
             Self::Unanswered { address } => {
-                write!(f, "there is a MASTER, but nobody answers ARP for {address}")
+                let question = if address.is_ipv6() {
+                    "neighbour solicitations"
+                } else {
+                    "ARP"
+                };
+                write!(
+                    f,
+                    "there is a MASTER, but nobody answers {question} for {address}"
+                )
             }
             Self::HeldByStranger { address, mac } => write!(
                 f,
@@ -283,12 +344,20 @@ fn write_rejected(
     f: &mut fmt::Formatter<'_>,
     speaker: IpAddr,
     reason: Discard,
-    (ttl, heard, own): (u8, Option<Protocol>, Protocol),
+    (ttl, ttl_min): (u8, u8),
+    (heard, own): (Protocol, Protocol),
 ) -> fmt::Result {
     write!(f, "adverts of {speaker} are not listened to: ")?;
-    let heard = heard.unwrap_or(own);
     match reason {
-        Discard::Ttl => write!(f, "their TTL is {ttl}, it must be 255"),
+        Discard::Ttl => {
+            let name = if speaker.is_ipv6() {
+                "hop limit"
+            } else {
+                "TTL"
+            };
+            let or_more = if ttl_min < TTL { " or more" } else { "" };
+            write!(f, "their {name} is {ttl}, it must be {ttl_min}{or_more}")
+        }
         Discard::Version => match heard == own {
             true => f.write_str("their version is neither 2 nor 3"),
             false => write!(f, "version {}, here {}", version(&heard), version(&own)),

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::glimpse::Glimpse;
 use super::{Mac, Observations, Sighting};
 use crate::address_list::AddressList;
 use crate::checks::{Discard, check};
-use crate::hmac::{WallTime, check_trailer};
-use crate::packet::{ChecksumForm, Protocol, Received, decode};
-use crate::spec::{Spec, Transport};
+use crate::hmac::{ClockGap, WallTime, check_trailer, clock_gap};
+use crate::packet::{ChecksumForm, Protocol};
+use crate::spec::Spec;
 
 /// What one sender said to our virtual router.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Speaker<'s> {
     pub(super) accepted: Option<(Protocol, ChecksumForm)>,
     /// Whether that packet had no HMAC trailer.
     pub(super) is_unsigned: bool,
+    /// The least difference to this node's clock in a packet that would be listened to.
+    pub(super) clock_gap: Option<ClockGap>,
     /// The addresses of the last packet that could be read.
     pub(super) addresses: Option<AddressList<'s>>,
     /// How many packets were for this node.
@@ -47,6 +50,7 @@ impl<'s> Speaker<'s> {
             rejections: BTreeMap::new(),
             accepted: None,
             is_unsigned: false,
+            clock_gap: None,
             addresses: None,
             to_us: 0,
             claims: Vec::new(),
@@ -54,25 +58,22 @@ impl<'s> Speaker<'s> {
         }
     }
 
-    /// `clock` is what the clock on the wall said then.
-    fn hear(
-        &mut self,
-        spec: &Spec,
-        packet: &'s Sighting,
-        clock: Option<WallTime>,
-        glimpse: Glimpse,
-    ) {
+    fn see(&mut self, packet: &Sighting, glimpse: &Glimpse<'_>) {
         self.macs.insert(packet.mac);
         if glimpse.priority != 0 {
             self.priority = glimpse.priority;
             self.claims.push(packet.at);
         }
+    }
+
+    /// `clock` is what the clock on the wall said then.
+    fn hear(&mut self, spec: &Spec, glimpse: &Glimpse<'s>, clock: Option<WallTime>) {
         self.to_us += usize::from(glimpse.is_for(spec));
         let mut details = Details {
             ttl: glimpse.ttl,
             protocol: None,
         };
-        let outcome = decode(&packet.octets).and_then(|received: Received<'s>| {
+        let outcome = glimpse.decode().and_then(|received| {
             details.protocol = Some(received.advert.protocol);
             self.addresses = Some(received.advert.addresses);
             check(spec, &received)?;
@@ -83,6 +84,9 @@ impl<'s> Speaker<'s> {
             Ok(received) => {
                 self.accepted = Some((received.advert.protocol, received.checksum));
                 self.is_unsigned = received.signed.is_none();
+                let gaps = self.clock_gap.into_iter();
+                let gaps = gaps.chain(clock_gap(spec, &received, clock));
+                self.clock_gap = gaps.min_by_key(|gap| gap.apart);
             }
             Err(reason) => {
                 self.rejections.insert(reason, details);
@@ -116,6 +120,9 @@ impl<'s> Speaker<'s> {
 pub(super) struct Speakers<'s> {
     own: Option<Speaker<'s>>,
     others: BTreeMap<IpAddr, Speaker<'s>>,
+    /// Those who speak for this identifier over the other family, where it means another virtual
+    /// router. What they say is not looked at.
+    across: BTreeMap<IpAddr, Speaker<'s>>,
     /// Adverts of other virtual routers: who says what about which addresses.
     beside: BTreeMap<(u8, IpAddr), AddressList<'s>>,
 }
@@ -125,6 +132,7 @@ impl<'s> Speakers<'s> {
         let mut speakers = Self {
             own: None,
             others: BTreeMap::new(),
+            across: BTreeMap::new(),
             beside: BTreeMap::new(),
         };
         for packet in &seen.packets {
@@ -133,10 +141,16 @@ impl<'s> Speakers<'s> {
             };
             let source = glimpse.source;
             if glimpse.vrid != spec.vrid.get() {
-                if let Ok(received) = decode(&packet.octets) {
+                if let Ok(received) = glimpse.decode() {
                     let key = (glimpse.vrid, source);
                     speakers.beside.insert(key, received.advert.addresses);
                 }
+                continue;
+            }
+            if source.is_ipv4() != spec.source.is_ipv4() {
+                let speaker = speakers.across.entry(source);
+                let speaker = speaker.or_insert_with(|| Speaker::new(source));
+                speaker.see(packet, &glimpse);
                 continue;
             }
             let speaker = if source == spec.source {
@@ -145,8 +159,9 @@ impl<'s> Speakers<'s> {
                 let others = speakers.others.entry(source);
                 others.or_insert_with(|| Speaker::new(source))
             };
+            speaker.see(packet, &glimpse);
             let clock = seen.began.map(|began| began + packet.at);
-            speaker.hear(spec, packet, clock, glimpse);
+            speaker.hear(spec, &glimpse, clock);
         }
         speakers
     }
@@ -164,6 +179,11 @@ impl<'s> Speakers<'s> {
         self.others.values()
     }
 
+    /// Those who speak over the other family.
+    pub(super) fn across(&self) -> impl Iterator<Item = &Speaker<'s>> {
+        self.across.values()
+    }
+
     /// Whether anybody is heard.
     pub(super) fn any(&self) -> bool {
         self.own.is_some() || !self.others.is_empty()
@@ -176,36 +196,5 @@ impl<'s> Speakers<'s> {
             ours.map(|address| (*vrid, *speaker, address))
         });
         claims.collect()
-    }
-}
-
-/// What a packet claims, whether it is whole or not.
-#[derive(Debug, Clone, Copy)]
-struct Glimpse {
-    source: IpAddr,
-    destination: IpAddr,
-    ttl: u8,
-    vrid: u8,
-    priority: u8,
-}
-
-impl Glimpse {
-    fn of(packet: &[u8]) -> Option<Self> {
-        let octet = |at: usize| packet.get(at).copied();
-        let address = |at: usize| Some(IpAddr::from(*packet.get(at..)?.first_chunk::<4>()?));
-        let header = 4 * usize::from(octet(0)? & 0x0f);
-        Some(Self {
-            source: address(12)?,
-            destination: address(16)?,
-            ttl: octet(8)?,
-            vrid: octet(header + 1)?,
-            priority: octet(header + 2)?,
-        })
-    }
-
-    /// Whether this node's programs should get to see it.
-    fn is_for(&self, spec: &Spec) -> bool {
-        let is_multicast = spec.transport == Transport::Multicast;
-        self.destination == spec.source || (self.destination.is_multicast() && is_multicast)
     }
 }

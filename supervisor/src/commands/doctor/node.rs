@@ -1,14 +1,16 @@
 //! What this node itself says: its addresses, settings and firewall. What cannot be read is taken
 //! to be not there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
 use core_vrrp::diagnosis::Firewall;
 use platform::addresses::Addresses;
 use platform::interfaces::Interface;
+use settings::Settings;
 
 /// All addresses on the interfaces.
 ///
@@ -21,6 +23,34 @@ pub(super) fn addresses(interfaces: &[Interface]) -> io::Result<Vec<IpAddr>> {
         .filter(|assignment| known(assignment.interface_index))
         .map(|assignment| assignment.address)
         .collect())
+}
+
+/// This node's own link-local address on each interface that has one. A virtual address is none,
+/// whoever put it there.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn link_locals(
+    settings: &Settings,
+    interfaces: &[Interface],
+) -> io::Result<BTreeMap<String, Ipv6Addr>> {
+    let routers = settings.virtual_routers.iter();
+    let virtual_addresses: Vec<IpAddr> = routers
+        .flat_map(|router| &router.addresses)
+        .map(|address| address.address)
+        .collect();
+    let mut addresses = Addresses::open()?;
+    let mut found = BTreeMap::new();
+    for interface in interfaces {
+        let native = addresses.native(interface.index)?.into_iter();
+        let own = native.filter(|address| !virtual_addresses.contains(address));
+        let link_local = own.filter_map(|address| match address {
+            IpAddr::V6(address) => address.is_unicast_link_local().then_some(address),
+            IpAddr::V4(_) => None,
+        });
+        found.extend((link_local.take(1)).map(|it| (interface.name.clone(), it)));
+    }
+    Ok(found)
 }
 
 /// A setting of which the greater of the interface's and all interfaces' counts.
@@ -39,6 +69,7 @@ pub(super) fn firewall() -> Firewall {
     Firewall {
         nft: output("nft", &["list", "ruleset"]),
         iptables: output("iptables-save", &[]),
+        ip6tables: output("ip6tables-save", &[]),
         is_tcp_strict: loose == Some(0),
     }
 }

@@ -1,6 +1,6 @@
 //! A configured virtual router as the core knows it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use core_vrrp::{
@@ -9,8 +9,18 @@ use core_vrrp::{
 };
 use settings::{HmacMode, Lease, Settings, Version, VirtualRouter};
 
-/// `None` when a number is out of its range, which `settings` does not let happen.
-pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> {
+/// `None` when a number is out of its range, which `settings` does not let happen. `link_local` is
+/// that of the router's interface, unspecified where there is none.
+pub(super) fn spec(
+    settings: &Settings,
+    router: &VirtualRouter,
+    link_local: Ipv6Addr,
+) -> Option<Spec> {
+    let source = match router.transport.source() {
+        Some(source) => source,
+        None if router.is_ipv6() => link_local.into(),
+        None => IpAddr::from(*settings.node.address.value()),
+    };
     let announce = &router.announce;
     Some(Spec {
         vrid: Vrid::new(router.vrid.value().get())?,
@@ -27,8 +37,7 @@ pub(super) fn spec(settings: &Settings, router: &VirtualRouter) -> Option<Spec> 
             settings::ChecksumForm::Message => ChecksumForm::Message,
             settings::ChecksumForm::PseudoHeader => ChecksumForm::PseudoHeader,
         }),
-        source: (router.transport.source())
-            .unwrap_or_else(|| IpAddr::from(*settings.node.address.value())),
+        source,
         transport: match &router.transport {
             settings::Transport::Multicast { .. } => Transport::Multicast,
             settings::Transport::Unicast { peers, min_ttl, .. } => Transport::Unicast {

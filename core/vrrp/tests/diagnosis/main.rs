@@ -1,187 +1,18 @@
 //! The doctor's table: what was seen, and what is said about it.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod ipv6;
+mod scene;
+mod sentences;
+
 use std::time::Duration;
 
-use core_vrrp::diagnosis::{
-    Diagnosis, Finding, Firewall, Holder, Link, Mac, Observations, Severity, Sighting, diagnose,
+use core_vrrp::diagnosis::{Finding, Firewall, Holder, Link, Observations};
+use core_vrrp::{GROUP, Protocol, Spec, Transport};
+
+use scene::{
+    Change, OTHER_VIP, PEER, STRANGER, Sender, VIP, codes, diagnosis_of, drops_vrrp,
+    healthy_backup, healthy_master, mac, mac_of, peer, seen, spec, this_node, v2, v3, with_peer,
 };
-use core_vrrp::{
-    Advert, AnnouncePlan, Auth, Centiseconds, ChecksumForm, Discard, Failback, GROUP, OnUnhealthy,
-    Password, Priority, Protocol, Route, Seconds, Spec, Transport, Vrid, encode,
-};
-
-const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 101));
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 102));
-const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 50));
-const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 105));
-const OTHER_VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 106));
-
-fn mac(last: u8) -> Mac {
-    [2, 0, 0, 0, 0, last]
-}
-
-/// The last octet of a node's address is that of its MAC address here.
-fn mac_of(address: IpAddr) -> Mac {
-    match address {
-        IpAddr::V4(address) => mac(address.octets()[3]),
-        IpAddr::V6(_) => mac(0),
-    }
-}
-
-fn v2(interval: u8, password: Option<&[u8; 8]>) -> Protocol {
-    Protocol::V2 {
-        interval: Seconds::new(interval).expect("in range"),
-        auth: password.map_or(Auth::None, |octets| Auth::Pass(Password::new(*octets))),
-    }
-}
-
-fn v3(centiseconds: u16) -> Protocol {
-    Protocol::V3 {
-        interval: Centiseconds::new(centiseconds).expect("in range"),
-    }
-}
-
-fn spec() -> Spec {
-    Spec {
-        vrid: Vrid::new(101).expect("in range"),
-        protocol: v2(1, Some(b"testpass")),
-        hmac: None,
-        priority: Priority::new(200).expect("in range"),
-        failback: Failback::Auto(Duration::ZERO),
-        on_unhealthy: OnUnhealthy::Abdicate,
-        checksum: None,
-        source: OWN,
-        transport: Transport::Unicast {
-            peers: vec![PEER],
-            min_ttl: 255,
-        },
-        addresses: vec![VIP],
-        tracks: Vec::new(),
-        track_proxy: true,
-        is_grouped: false,
-        lease: None,
-        announce: AnnouncePlan {
-            repeat: 5,
-            interval: Duration::ZERO,
-            delay: Duration::ZERO,
-            refresh: Duration::ZERO,
-        },
-        startup_delay: Duration::ZERO,
-        down_timer_adverts: 3,
-    }
-}
-
-/// Who sends what to whom, once a second for five seconds.
-struct Sender {
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: Protocol,
-    vrid: u8,
-    priority: u8,
-    addresses: Vec<IpAddr>,
-    ttl: u8,
-}
-
-/// As the peer should send it.
-fn peer() -> Sender {
-    Sender {
-        source: PEER,
-        destination: OWN,
-        protocol: v2(1, Some(b"testpass")),
-        vrid: 101,
-        priority: 199,
-        addresses: vec![VIP],
-        ttl: 255,
-    }
-}
-
-fn this_node() -> Sender {
-    Sender {
-        source: OWN,
-        destination: PEER,
-        priority: 200,
-        ..peer()
-    }
-}
-
-impl Sender {
-    fn packets(&self) -> Vec<Sighting> {
-        let advert = Advert {
-            protocol: self.protocol,
-            vrid: Vrid::new(self.vrid).expect("in range"),
-            priority: Priority::new(self.priority).unwrap_or(Priority::RELEASE),
-            addresses: self.addresses.as_slice().into(),
-        };
-        let route = Route {
-            source: self.source,
-            destination: self.destination,
-        };
-        let mut octets = Vec::new();
-        encode(&advert, route, ChecksumForm::PseudoHeader, 1, &mut octets);
-        octets[8] = self.ttl;
-        let seen = |second| Sighting {
-            at: Duration::from_secs(second),
-            mac: mac_of(self.source),
-            octets: octets.clone(),
-        };
-        (0..5).map(seen).collect()
-    }
-}
-
-/// Five seconds on a link where these speak; what is for this node gets there.
-fn seen(senders: &[Sender]) -> Observations {
-    let mut packets: Vec<Sighting> = senders.iter().flat_map(Sender::packets).collect();
-    packets.sort_by_key(|packet| packet.at);
-    let heard = senders.iter().filter(|sender| sender.source != OWN);
-    Observations {
-        listened: Duration::from_secs(5),
-        link: Some(Link {
-            is_up: true,
-            mac: mac_of(OWN),
-        }),
-        packets,
-        delivered: heard.map(|sender| sender.source).collect(),
-        ..Observations::default()
-    }
-}
-
-/// The peer is Master and answers for the address.
-fn healthy_backup() -> Observations {
-    Observations {
-        answers: vec![(VIP, mac_of(PEER))],
-        ..seen(&[peer()])
-    }
-}
-
-fn healthy_master() -> Observations {
-    Observations {
-        held: vec![VIP],
-        ..seen(&[this_node()])
-    }
-}
-
-/// The peer is Master, and this is what it sends.
-fn with_peer(sender: Sender) -> Observations {
-    Observations {
-        answers: vec![(VIP, mac_of(PEER))],
-        ..seen(&[sender])
-    }
-}
-
-fn diagnosis_of(spec: &Spec, seen: &Observations) -> Diagnosis {
-    diagnose(spec, &[OWN, PEER], seen)
-}
-
-/// The words of the findings, each of which the manual explains.
-fn codes(diagnosis: &Diagnosis) -> Vec<&'static str> {
-    let codes: Vec<_> = diagnosis.findings.iter().map(Finding::code).collect();
-    let manual = include_str!("../../../docs/manual/doctor.md");
-    for code in &codes {
-        assert!(manual.contains(&format!("`[{code}]`")), "{code}");
-    }
-    codes
-}
 
 #[test]
 fn what_the_peer_says_is_judged_as_the_router_judges_it() {
@@ -294,12 +125,6 @@ fn what_version_3_tolerates_is_said() {
         message[6..8].copy_from_slice(&(!folded).to_be_bytes());
     }
     assert_eq!(codes(&diagnosis_of(&ours, &seen)), ["checksum-form"]);
-}
-
-type Change = fn(&mut Observations);
-
-fn drops_vrrp(seen: &mut Observations) {
-    seen.firewall.nft = "ip protocol 112 drop".into();
 }
 
 #[test]
@@ -520,55 +345,5 @@ fn a_stranger_is_named_once_whatever_it_says() {
             2,
             "as a foreigner and as a Master: {diagnosis:?}"
         );
-    }
-}
-
-#[test]
-fn findings_are_sentences_with_advice() {
-    let reject = |reason, heard| Finding::Rejected {
-        speaker: PEER,
-        reason,
-        ttl: 64,
-        heard,
-        own: v2(1, Some(b"testpass")),
-    };
-    let cases = [
-        (
-            reject(Discard::Ttl, None),
-            "adverts of 192.168.0.102 are not listened to: their TTL is 64, it must be 255",
-        ),
-        (
-            reject(Discard::Interval, Some(v2(3, Some(b"testpass")))),
-            "adverts of 192.168.0.102 are not listened to: their interval is 3s, here 1s",
-        ),
-        (
-            reject(Discard::Version, Some(v3(100))),
-            "adverts of 192.168.0.102 are not listened to: version 3, here 2",
-        ),
-        (
-            reject(Discard::AuthType, Some(v2(1, None))),
-            "adverts of 192.168.0.102 are not listened to: without a password, here with a password",
-        ),
-        (
-            Finding::AddressList {
-                speaker: PEER,
-                missing: vec![VIP],
-                added: vec![OTHER_VIP],
-            },
-            "192.168.0.102 has other virtual addresses: without 192.168.0.105 also with 192.168.0.106",
-        ),
-        (
-            Finding::SeveralOwners {
-                address: VIP,
-                holders: vec![Holder::Here, Holder::There(mac(0x66))],
-                has_silent: true,
-            },
-            "192.168.0.105 has 2 owners: this node, 02:00:00:00:00:66",
-        ),
-    ];
-    for (finding, expected) in cases {
-        assert_eq!(finding.to_string(), expected);
-        assert!(finding.advice().len() > 10, "{finding}");
-        assert!(finding.severity() < Severity::Note, "{finding}");
     }
 }
