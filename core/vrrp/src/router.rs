@@ -60,8 +60,8 @@ enum Machine {
 struct Listening {
     /// Master_Down_Timer; `None` when it has run out and the sync group is waited for.
     down_at: Option<Time>,
-    /// Our own, with the interval learned from the Master.
-    protocol: Protocol,
+    /// That of the Master that was listened to last, if one was: its interval is learned.
+    heard: Option<Protocol>,
     /// The Master heard last.
     master: Option<Peer>,
     /// Why we become Master if the timer runs out now.

@@ -20,7 +20,7 @@ impl Router {
         let Heard { peer, protocol } = heard;
         if peer.priority == Priority::RELEASE {
             // RFC 9568 §6.4.2: the timer becomes Skew_Time.
-            backup.down_at = Some(turn.now + self.release_wait(&backup.protocol));
+            backup.down_at = Some(turn.now + self.release_wait(&self.listens_by(&backup)));
             backup.master = None;
             backup.cause = Cause::MasterReleased;
         } else if self.preempts(&mut backup, peer, turn.now) {
@@ -29,8 +29,8 @@ impl Router {
             backup.cause = Cause::Outranks(peer);
         } else {
             // RFC 9568 §6.4.2: this is the Master.
-            backup.protocol = self.spec.protocol.with_interval_of(&protocol);
-            backup.down_at = Some(turn.now + self.master_down(&backup.protocol));
+            backup.heard = Some(protocol);
+            backup.down_at = Some(turn.now + self.master_down(&self.listens_by(&backup)));
             backup.master = Some(peer);
             backup.cause = Cause::MasterSilent;
         }
@@ -100,7 +100,7 @@ impl Router {
         if self.band() != Band::Healthy {
             backup.worse_since = None;
         }
-        let protocol = &backup.protocol;
+        let protocol = &self.listens_by(&backup);
         backup.down_at = match backup.cause {
             Cause::MasterReleased => Some(turn.now + self.release_wait(protocol)),
             Cause::Outranks(peer) if peer.priority >= own => {
@@ -125,8 +125,9 @@ impl Router {
         if !self.may_lead || turn.now < due {
             return;
         }
-        if turn.now.since(due) >= backup.protocol.interval() {
-            backup.down_at = Some(turn.now + self.master_down(&backup.protocol));
+        let protocol = self.listens_by(&backup);
+        if turn.now.since(due) >= protocol.interval() {
+            backup.down_at = Some(turn.now + self.master_down(&protocol));
             backup.cause = Cause::MasterSilent;
             self.machine = Machine::Backup(backup);
         } else {
@@ -163,10 +164,17 @@ impl Router {
 
     /// The timer starts again: a Master with a longer interval is not to be taken for silent.
     pub(super) fn backup_reloads(&mut self, mut backup: Listening, turn: &Turn<'_>) {
-        backup.protocol = self.spec.protocol.with_interval_of(&backup.protocol);
-        let again = turn.now + self.master_down(&backup.protocol);
+        let again = turn.now + self.master_down(&self.listens_by(&backup));
         backup.down_at = backup.down_at.max(Some(again));
         self.machine = Machine::Backup(backup);
+    }
+
+    /// Our own, with the interval learned from the Master (RFC 9568 §6.4.2, Active_Adver_Interval).
+    fn listens_by(&self, backup: &Listening) -> Protocol {
+        let own = self.spec.protocol;
+        backup
+            .heard
+            .map_or(own, |heard| own.with_interval_of(&heard))
     }
 
     pub(super) fn election_at(&self, backup: &Listening) -> Option<Time> {
@@ -199,14 +207,14 @@ impl Router {
     }
 
     fn listening(&self, heard: Option<Heard>, turn: &Turn<'_>) -> Listening {
-        let own = self.spec.protocol;
-        let protocol = heard.map_or(own, |heard| own.with_interval_of(&heard.protocol));
-        Listening {
-            down_at: Some(turn.now + self.master_down(&protocol)),
-            protocol,
+        let mut backup = Listening {
+            down_at: None,
+            heard: heard.map(|heard| heard.protocol),
             master: heard.map(|heard| heard.peer),
             cause: Cause::MasterSilent,
             worse_since: None,
-        }
+        };
+        backup.down_at = Some(turn.now + self.master_down(&self.listens_by(&backup)));
+        backup
     }
 }

@@ -125,3 +125,53 @@ fn version_3_learns_the_masters_interval() {
         Some(Time(Duration::from_micros(3_418_750)))
     );
 }
+
+#[test]
+fn a_reload_changes_the_interval_of_who_has_learned_none() {
+    let cases: Vec<(&str, Vec<Step>)> = vec![
+        (
+            "nobody was heard: its own is the new one",
+            vec![(100_000, Every(100), ""), (3_318_750, Wake, LEAD)],
+        ),
+        (
+            "a worse Master that is to be replaced teaches nothing",
+            vec![
+                (100_000, HearV3(100, 50), ""),
+                (200_000, Every(100), ""),
+                (
+                    3_418_750,
+                    Wake,
+                    "add, announce 1, say 200, Master: better than 192.168.0.102 (priority 100)",
+                ),
+            ],
+        ),
+        (
+            "the Master's stays learned",
+            vec![
+                (100_000, HearV3(210, 50), ""),
+                (200_000, Every(100), ""),
+                (1_809_375, Wake, LEAD),
+            ],
+        ),
+        (
+            "also after it has given up",
+            vec![
+                (100_000, HearV3(210, 50), ""),
+                (110_000, HearV3(0, 50), ""),
+                (120_000, Every(100), ""),
+                (
+                    1_729_375,
+                    Wake,
+                    "add, announce 1, say 200, Master: the master gave up",
+                ),
+            ],
+        ),
+    ];
+    for (case, steps) in cases {
+        let spec = Spec {
+            protocol: v3(10),
+            ..usual()
+        };
+        play(case, spec, &backup_then(steps));
+    }
+}

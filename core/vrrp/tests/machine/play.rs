@@ -41,6 +41,8 @@ pub(crate) enum On {
     Become(u8),
     Readdress,
     Lengthen,
+    /// A reload with version 3 and this interval in centiseconds.
+    Every(u16),
     Shutdown,
 }
 
@@ -189,6 +191,10 @@ fn tell(router: &mut Router, now: Time, on: &On, effects: &mut Effects) {
         }
         Lengthen => Event::Reload(Box::new(Spec {
             protocol: v2(2),
+            ..spec.clone()
+        })),
+        Every(interval) => Event::Reload(Box::new(Spec {
+            protocol: v3(interval),
             ..spec.clone()
         })),
         Shutdown => Event::Shutdown,

@@ -90,7 +90,7 @@ impl Node {
     pub(crate) fn new(spec: Spec, now: Time) -> Self {
         Self {
             address: spec.source,
-            record: Record::new(&spec, now),
+            record: Record::new(now),
             spec: Rc::new(spec),
             machine: Machine::Runs,
             process: Process::Stopped,

@@ -70,8 +70,8 @@ pub(crate) struct Record {
     down_at: Time,
     /// and this would be why.
     reason: Reason,
-    /// The interval that it goes by.
-    protocol: Protocol,
+    /// That of the Master that it listened to last.
+    heard: Option<Protocol>,
     worse_since: Option<Time>,
     /// When it last said that it is Master.
     said_at: Time,
@@ -103,7 +103,7 @@ pub(crate) struct Moment<'a> {
 }
 
 impl Record {
-    pub(crate) fn new(spec: &Spec, now: Time) -> Self {
+    pub(crate) fn new(now: Time) -> Self {
         Self {
             may_lead: false,
             is_stopping: false,
@@ -112,13 +112,19 @@ impl Record {
             script_up: true,
             down_at: now,
             reason: Reason::Silence,
-            protocol: spec.protocol,
+            heard: None,
             worse_since: None,
             said_at: Time(Duration::ZERO),
             patience: Duration::ZERO,
             gave_up_at: None,
             quiet: Duration::ZERO,
         }
+    }
+
+    /// Its own interval, or that of the Master that it listened to.
+    pub(crate) fn goes_by(&self, spec: &Spec) -> Protocol {
+        let own = &spec.protocol;
+        self.heard.map_or(*own, |heard| rules::learned(own, &heard))
     }
 
     /// Notes an event, after the core has had it.
@@ -131,7 +137,6 @@ impl Record {
             Told::Link { up } => self.link_up = up,
             Told::Track { up } => self.script_up = up,
             Told::Reload if is_backup => {
-                self.protocol = rules::learned(&at.spec.protocol, &self.protocol);
                 self.down_at = self.down_at.max(at.now + self.down(at));
             }
             Told::Timeout if is_backup => self.wakes(at),
@@ -149,14 +154,16 @@ impl Record {
             self.worse_since = None;
         }
         self.down_at = match self.reason {
-            Reason::Release => at.now + rules::release_wait(&self.protocol, at.spec, at.own),
+            Reason::Release => {
+                at.now + rules::release_wait(&self.goes_by(at.spec), at.spec, at.own)
+            }
             Reason::Better(peer) if peer.priority >= at.own => {
                 self.reason = Reason::Silence;
                 at.now + self.down(at)
             }
             Reason::Silence | Reason::Better(_) => {
-                let [before, own] =
-                    [at.before, at.own].map(|priority| rules::skew(&self.protocol, priority));
+                let [before, own] = [at.before, at.own]
+                    .map(|priority| rules::skew(&self.goes_by(at.spec), priority));
                 let moved = Time(self.down_at.0.saturating_sub(before) + own);
                 moved.min(at.now + self.down(at))
             }
@@ -171,7 +178,7 @@ impl Record {
             return; // RFC 3768 §7.1: another interval, not listened to
         }
         if peer.priority == Priority::RELEASE {
-            self.down_at = at.now + rules::release_wait(&self.protocol, at.spec, at.own);
+            self.down_at = at.now + rules::release_wait(&self.goes_by(at.spec), at.spec, at.own);
             self.reason = Reason::Release;
             return;
         }
@@ -179,7 +186,7 @@ impl Record {
             self.reason = Reason::Better(peer);
             return;
         }
-        self.protocol = rules::learned(&at.spec.protocol, &protocol);
+        self.heard = Some(protocol);
         self.down_at = at.now + self.down(at);
         self.reason = Reason::Silence;
     }
@@ -205,14 +212,14 @@ impl Record {
     /// Whoever wakes an interval too late may have missed something, and listens once more.
     fn wakes(&mut self, at: &Moment<'_>) {
         let due = self.down_at.max(self.not_before);
-        if self.may_lead && at.now.since(due) >= self.protocol.interval() {
+        if self.may_lead && at.now.since(due) >= self.goes_by(at.spec).interval() {
             self.down_at = at.now + self.down(at);
             self.reason = Reason::Silence;
         }
     }
 
     fn down(&self, at: &Moment<'_>) -> Duration {
-        rules::down(&self.protocol, at.spec, at.own)
+        rules::down(&self.goes_by(at.spec), at.spec, at.own)
     }
 
     pub(crate) fn said(&mut self, priority: Priority, at: &Moment<'_>) {
@@ -311,12 +318,11 @@ impl Record {
 
     /// To Backup: the timer starts, by the Master that was heard, if one was.
     fn follows(&mut self, told: Told, cause: Cause, at: &Moment<'_>) {
-        let own = at.spec.protocol;
-        self.protocol = match (cause, told) {
+        self.heard = match (cause, told) {
             (Cause::Outranked(_) | Cause::HandedOver(_), Told::Heard(_, protocol)) => {
-                rules::learned(&own, &protocol)
+                Some(protocol)
             }
-            _ => own,
+            _ => None,
         };
         self.down_at = at.now + self.down(at);
         self.reason = Reason::Silence;

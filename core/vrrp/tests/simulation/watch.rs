@@ -405,10 +405,10 @@ impl World {
         let Some(whole_since) = self.watch.whole_since else {
             return;
         };
-        // Who has not heard its Master yet goes by its own interval.
-        if self.watch.longest != self.watch.shortest {
-            return;
-        }
+        let waited_by = {
+            let node = &self.nodes[successor];
+            node.record.goes_by(&node.spec).interval()
+        };
         for (index, node) in self.nodes.iter().enumerate() {
             let is_dead = matches!(node.process, Process::Frozen | Process::Dead);
             if index != successor
@@ -416,6 +416,8 @@ impl World {
                 && node.answers(self.now)
                 && node.gave_up_at.is_none()
                 && node.said_at >= whole_since
+                // Who has not heard it goes by its own interval.
+                && waited_by >= node.spec.protocol.interval()
                 && rules::lease_ends_in_time(&node.spec, self.watch.shortest)
             {
                 self.fail(&format!(

@@ -309,7 +309,7 @@ impl World {
         node.process = Process::Runs;
         node.acts_since = now;
         node.router = Some(Router::new(Spec::clone(&node.spec)));
-        node.record = crate::record::Record::new(&node.spec, node.clock(now));
+        node.record = crate::record::Record::new(node.clock(now));
         node.inbox.clear();
         node.wake = None;
         node.gave_up_at = None;
