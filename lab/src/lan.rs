@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use platform::topology::Namespace;
 use tempfile::TempDir;
 
 use crate::process::{Signal, in_namespace, signal};
-use crate::run;
+use crate::{run, wait_until};
 
 /// Where `ip netns` keeps its handles.
 const NAMESPACES: &str = "/run/netns";
@@ -219,6 +220,14 @@ impl Host {
     /// The address that its kernel gives it from its hardware address (RFC 4291 appendix A).
     pub fn link_local(&self) -> String {
         format!("fe80::ff:fe00:{:x}", self.port)
+    }
+
+    /// Waits for [`Host::link_local`]: the kernel lets it be used when nobody else has claimed it.
+    pub fn wait_for_link_local(&self) {
+        wait_until("a link-local address", Duration::from_secs(40), || {
+            let shown = self.run(&["ip", "-6", "address", "show", "dev", "em1"]);
+            (shown.contains(&self.link_local()) && !shown.contains("tentative")).then_some(())
+        });
     }
 
     /// Its network namespace, as `ip netns` knows it.

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use lab::{
-    AddressWatch, Host, Keepalived, KeepalivedSetup, Lan, Node, Running, Transport, VIP,
-    pair_configuration, program, wait_until,
+    AddressWatch, Host, Instance, Keepalived, KeepalivedSetup, Lan, Node, Protocol, Running,
+    Transport, VIP, pair_configuration, program, wait_until,
 };
 
 const LONG: Duration = Duration::from_secs(40);
@@ -302,5 +302,168 @@ fn an_owner_whose_adverts_do_not_leave_is_explained_there() {
     assert_found(
         &doctor(first, &pair_configuration(first)),
         &["held-silently"],
+    );
+}
+
+/// The link-local address comes first (RFC 9568 §5.2.9).
+const ADDRESSES_6: [&str; 2] = ["fe80::105", "fd00::105"];
+
+/// With a virtual router of IPv6, and `more` in it. The nodes have no IPv6 addresses there, or those
+/// that the kernel gave them.
+fn configuration_6(lan: &Lan, has_address6: bool, more: &str) -> String {
+    let nodes = ["proxy101", "proxy102"].map(|name| {
+        let host = lan.host(name);
+        let address6 = match has_address6 {
+            true => format!("address6 = {:?}\n", host.link_local()),
+            false => String::new(),
+        };
+        let address = host.address();
+        format!("[nodes.{name}]\naddress = {address:?}\n{address6}")
+    });
+    let [link_local, global] = ADDRESSES_6;
+    format!(
+        "{nodes}
+[virtual_routers.SIX]
+interface = \"em1\"
+vrid = 106
+addresses = [\"{link_local}/64\", \"{global}/64\"]
+{more}
+",
+        nodes = nodes.concat(),
+    )
+}
+
+/// A keepalived of proxy102 that owns the addresses.
+fn master_6(lan: &Lan, transport: Transport) -> Keepalived {
+    for name in ["proxy101", "proxy102"] {
+        lan.host(name).wait_for_link_local();
+    }
+    let mut setup = KeepalivedSetup::article("proxy102", transport);
+    setup.protocol = Protocol::V3(Duration::from_secs(1));
+    setup.instances = vec![Instance {
+        name: "SIX".to_owned(),
+        vrid: 106,
+        addresses: ADDRESSES_6.map(|address| format!("{address}/64")).to_vec(),
+    }];
+    let keepalived = Keepalived::start(lan, &setup);
+    wait_until("keepalived owns the addresses", LONG, || {
+        let host = lan.host("proxy102");
+        ADDRESSES_6.iter().all(|it| host.owns(it)).then_some(())
+    });
+    keepalived
+}
+
+#[test]
+fn over_ipv6_multicast_a_node_is_known_and_two_owners_are_named() {
+    let lan = Lan::new();
+    let _keepalived = master_6(&lan, Transport::Multicast);
+    let host = lan.host("proxy101");
+    let multicast = configuration_6(&lan, false, "transport = \"multicast\"");
+    let output = doctor(host, &multicast);
+    assert_found(&output, &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let heard = format!("heard {} (proxy102): ", lan.host("proxy102").link_local());
+    assert!(text.contains(&heard), "{text}");
+
+    let stranger = lan.host("client");
+    stranger.run(&[
+        "ip",
+        "address",
+        "add",
+        "fd00::105/64",
+        "dev",
+        "em1",
+        "nodad",
+    ]);
+    let output = doctor(host, &multicast);
+    assert_found(&output, &["several-owners"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let owners = "fd00::105 has 2 owners: 02:00:00:00:00:02, 02:00:00:00:00:05";
+    assert!(text.contains(owners), "{text}");
+    stranger.run(&["ip", "address", "del", "fd00::105/64", "dev", "em1"]);
+
+    // What lets VRRP over IPv4 in does not let it in over IPv6.
+    host.run(&[
+        "nft",
+        "table inet filter { chain input { type filter hook input priority 0; policy drop; \
+         ip protocol 112 accept; meta l4proto { icmp, icmpv6 } accept; }; }",
+    ]);
+    let output = doctor(host, &multicast);
+    assert_found(&output, &["swallowed"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("policy drop;"), "{text}");
+
+    let other_family = multicast.replace(
+        "[\"fe80::105/64\", \"fd00::105/64\"]",
+        "[\"192.168.0.105/32\"]",
+    );
+    assert_found(&doctor(host, &other_family), &["family", "no-master"]);
+}
+
+#[test]
+fn the_hop_limit_of_keepalived_is_named_with_what_helps() {
+    let lan = Lan::new();
+    let _keepalived = master_6(&lan, Transport::Unicast);
+    let host = lan.host("proxy101");
+    let output = doctor(host, &configuration_6(&lan, true, ""));
+    assert_found(&output, &["ttl"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let remedy = "unicast_min_ttl = 64";
+    assert!(text.contains("their hop limit is 64"), "{text}");
+    assert!(text.contains(remedy), "{text}");
+    assert_found(&doctor(host, &configuration_6(&lan, true, remedy)), &[]);
+}
+
+#[test]
+fn a_signed_pair_of_both_families_has_nothing_wrong() {
+    let lan = Lan::new();
+    let six = configuration_6(
+        &lan,
+        false,
+        "transport = \"multicast\"
+priority = { proxy101 = 200, proxy102 = 199 }
+auth = { hmac = { keys = { 1 = \"hex:b3a9f2c47e1d5860997d4c6a0f3e2b18d1c5a7e9f04b6382dd10ce57aa94b6f1\" } } }",
+    );
+    // Of both families by the same identifier, which means two virtual routers.
+    let (_, six) = six
+        .split_once("[virtual_routers.SIX]")
+        .expect("it is there");
+    let six = six.replace("vrid = 106", "vrid = 101");
+    let configuration = |host: &Host| {
+        let article = pair_configuration(host);
+        format!("{article}\n[virtual_routers.SIX]{six}")
+    };
+    let hosts = ["proxy101", "proxy102"].map(|name| lan.host(name));
+    let nodes = hosts.map(|host| {
+        host.wait_for_link_local();
+        Node::start(host, &configuration(host))
+    });
+    let wait_for = |node: &Node, state: &str| {
+        node.wait_for_status(state, |status| {
+            let routers = status["routers"].as_array();
+            routers.is_some_and(|routers| {
+                routers.len() == 2 && routers.iter().all(|router| router["state"] == state)
+            })
+        });
+    };
+    let [first, second] = &nodes;
+    wait_for(first, "MASTER");
+    wait_for(second, "BACKUP");
+    for host in hosts {
+        let output = doctor(host, &configuration(host));
+        assert_found(&output, &[]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        for source in [hosts[0].address(), &hosts[0].link_local()] {
+            let heard = format!("heard {source} (proxy101): ");
+            assert!(text.contains(&heard), "{text}");
+        }
+    }
+    wait_for(first, "MASTER");
+    let events = first.control(&["events"]);
+    let events = String::from_utf8_lossy(&events.stdout);
+    assert!(events.contains("MASTER"), "{events}");
+    assert!(
+        !events.contains("contested"),
+        "a question claims nothing: {events}"
     );
 }

@@ -29,7 +29,7 @@ impl Mixed {
     fn start(transport: Transport, our_priority: u8, their_priority: u8) -> Self {
         let lan = Lan::new();
         for name in ["proxy101", "proxy102", "client"] {
-            wait_for_link_local(&lan, name);
+            lan.host(name).wait_for_link_local();
         }
         lan.host("client")
             .run(&["ip", "address", "add", "fd00::50/64", "dev", "em1"]);
@@ -91,15 +91,6 @@ impl Mixed {
                 .count()
         })
     }
-}
-
-/// The kernel gives it at once, and lets it be used when nobody else has claimed it.
-fn wait_for_link_local(lan: &Lan, name: &str) {
-    let host = lan.host(name);
-    wait_until("a link-local address", LONG, || {
-        let shown = host.run(&["ip", "-6", "address", "show", "dev", "em1"]);
-        (shown.contains(&host.link_local()) && !shown.contains("tentative")).then_some(())
-    });
 }
 
 fn configuration(lan: &Lan, transport: Transport, priority: u8) -> String {
