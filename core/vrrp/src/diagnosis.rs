@@ -47,8 +47,8 @@ pub struct Observations {
     pub delivered: Vec<IpAddr>,
     /// Virtual addresses of the router that are on this node.
     pub held: Vec<IpAddr>,
-    /// Who answered when it was asked, by ARP or neighbour solicitation, who has a virtual address or
-    /// one of a node.
+    /// Who answered when it was asked, by ARP or neighbour solicitation, who has a virtual address,
+    /// one of a node, or one that adverts come from.
     pub answers: Vec<(IpAddr, Mac)>,
     /// Virtual addresses that lie on another interface than the router's.
     pub elsewhere: Vec<IpAddr>,
@@ -226,16 +226,19 @@ impl Examination<'_> {
     }
 
     /// The own address of the node that speaks: the source itself, or one that is at the same
-    /// Ethernet address.
+    /// Ethernet address. Adverts may come from that of all Masters; the source is asked for its own.
     fn node_of(&self, speaker: &Speaker<'_>) -> Option<IpAddr> {
         let source = speaker.address;
         if source == self.spec.source || self.nodes.contains(&source) {
             return Some(source);
         }
-        let mut answers = self.seen.answers.iter();
-        let is_there =
-            |(asked, mac): &&(IpAddr, Mac)| self.nodes.contains(asked) && speaker.has(*mac);
-        answers.find(is_there).map(|(asked, _)| *asked)
+        let answers = &self.seen.answers;
+        let is_at = |mac: Mac| speaker.has(mac) || answers.contains(&(source, mac));
+        let mut of_nodes = answers
+            .iter()
+            .filter(|(asked, _)| self.nodes.contains(asked));
+        let found = of_nodes.find(|(_, mac)| is_at(*mac));
+        found.map(|(asked, _)| *asked)
     }
 
     /// A node that speaks for the identifier over the other family means another virtual router.

@@ -77,7 +77,6 @@ fn examine(settings: &Settings, listening: Duration) -> io::Result<bool> {
         held: node::addresses(&Interfaces::open()?.list()?)?,
         firewall: node::firewall(),
         interfaces: &interfaces,
-        nodes: &nodes,
     };
     let mut is_well = true;
     for router in &settings.virtual_routers {
@@ -109,7 +108,6 @@ struct Scene<'s> {
     held: Vec<IpAddr>,
     firewall: Firewall,
     interfaces: &'s [Interface],
-    nodes: &'s [IpAddr],
 }
 
 impl Scene<'_> {
@@ -124,7 +122,6 @@ impl Scene<'_> {
         let on_it = self.looks.get(name.as_str());
         let answers = self.looks.values().flat_map(|look| &look.answers);
         let is_virtual = |address: &IpAddr| spec.addresses.contains(address);
-        let is_asked = |address: &IpAddr| is_virtual(address) || self.nodes.contains(address);
         let setting = |setting| match router.is_ipv6() {
             false => node::setting(name, setting),
             true => 0,
@@ -140,10 +137,7 @@ impl Scene<'_> {
             packets: on_it.map(|look| look.packets.clone()).unwrap_or_default(),
             delivered: on_it.map(|look| look.delivered.clone()).unwrap_or_default(),
             held: self.held.iter().copied().filter(is_virtual).collect(),
-            answers: answers
-                .filter(|(address, _)| is_asked(address))
-                .copied()
-                .collect(),
+            answers: answers.copied().collect(),
             elsewhere: (router.addresses.iter())
                 .filter(|address| carrier(router, address) != name)
                 .map(|address| address.address)

@@ -157,6 +157,17 @@ fn a_link_local_speaker_is_the_node_whose_address_is_at_its_mac() {
     let diagnosis = diagnosis_of(&spec_6(), &seen);
     assert_eq!(diagnosis.heard[0].node, None);
     assert_eq!(codes(&diagnosis), ["foreign"]);
+    // Adverts from the virtual MAC address: where their source is says who it is.
+    for packet in &mut seen.packets {
+        packet.mac = [0, 0, 0x5e, 0, 2, 101];
+    }
+    for (asked, expected) in [(STRANGER_6, None), (PEER_6, Some(PEER))] {
+        seen.answers = [VIP_6, PEER, asked]
+            .map(|address| (address, mac_of(PEER_6)))
+            .to_vec();
+        let heard = diagnosis_of(&spec_6(), &seen).heard;
+        assert_eq!(heard[0].node, expected, "{asked}");
+    }
     let ours = diagnosis_of(&spec_6(), &healthy_master_6());
     assert_eq!(ours.heard[0].node, Some(OWN_6));
 }

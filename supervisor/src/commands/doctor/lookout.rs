@@ -23,6 +23,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Packets that are kept for an interface; more come from a storm, of which these are enough.
 const SIGHTINGS_MAX: usize = 100_000;
 
+/// So many senders of adverts are asked where they are. More are not those of a pair, and an advert
+/// with a forged sender costs a question.
+const SPEAKERS_MAX: usize = 32;
+
 /// What was seen on one interface.
 #[derive(Debug, Default)]
 pub(super) struct Look {
@@ -60,7 +64,7 @@ impl Lookout<'_> {
                 addresses,
                 source: link_local.or(self.own_ipv6()),
             };
-            let lookout = thread::spawn(move || look_at(wire, &questions, listening));
+            let lookout = thread::spawn(move || look_at(wire, questions, listening));
             lookouts.push((name.to_owned(), lookout));
         }
         let mut looks = BTreeMap::new();
@@ -124,13 +128,16 @@ impl Questions {
     }
 }
 
-fn look_at(mut wire: Wire, questions: &Questions, listening: Duration) -> io::Result<Look> {
+fn look_at(mut wire: Wire, mut questions: Questions, listening: Duration) -> io::Result<Look> {
     let mut look = Look::default();
     let begin = Instant::now();
     let mut ask_at = listening.saturating_sub(ASK_BEFORE_END);
     let mut rounds_left = 2;
     while begin.elapsed() < listening {
         if rounds_left > 0 && begin.elapsed() >= ask_at {
+            let speakers: BTreeSet<IpAddr> = look.delivered.iter().copied().collect();
+            let speakers = speakers.into_iter().take(SPEAKERS_MAX);
+            questions.addresses.extend(speakers);
             questions.ask(&mut wire)?;
             rounds_left -= 1;
             ask_at += ASK_AGAIN;
