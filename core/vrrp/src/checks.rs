@@ -1,8 +1,11 @@
 //! The receive checks (RFC 9568 §7.1, RFC 3768 §7.1): why an advert is not listened to.
 
+use std::fmt;
+
 use crate::address_list::AddressList;
 use crate::packet::{Auth, ChecksumForm, Protocol, Received, Route, TTL};
 use crate::spec::{Spec, Transport};
+use crate::units::Priority;
 
 /// Why a packet was discarded. None of them restarts a Backup's timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +82,7 @@ impl Discard {
         Self::HmacReplay,
     ];
 
-    /// The reason as a word for metrics and logs.
+    /// The reason as a word for metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ttl => "ttl",
@@ -107,19 +110,54 @@ impl Discard {
     }
 }
 
+/// The reason as a phrase for people.
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ttl => "wrong TTL or hop limit",
+            Self::Version => "another version",
+            Self::Type => "not an advertisement",
+            Self::Length => "wrong length",
+            Self::Checksum => "wrong checksum",
+            Self::Vrid => "another virtual router",
+            Self::Count => "without any address",
+            Self::AuthType => "another kind of authentication",
+            Self::AuthPassword => "wrong password",
+            Self::Interval => "another interval",
+            Self::Transport => "multicast for unicast, or the reverse",
+            Self::NotAPeer => "not from a peer",
+            Self::OwnAddress => "from this node's own address",
+            Self::Family => "the other family of IP",
+            Self::HmacUnexpected => "an HMAC that nothing is known of",
+            Self::HmacMissing => "without an HMAC",
+            Self::HmacMalformed => "an HMAC of unknown form",
+            Self::HmacStale => "an HMAC from another time",
+            Self::HmacUnknownKey => "an HMAC with an unknown key",
+            Self::HmacWrong => "wrong HMAC",
+            Self::HmacReplay => "an HMAC that was heard before",
+        })
+    }
+}
+
 /// What a router has sent and heard since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Adverts sent, those of priority 0 included.
     pub sent: u64,
+    /// Of the sent: those of priority 0, by which a Master gives up.
+    pub releases_sent: u64,
     /// Adverts that passed all checks.
     pub received: u64,
+    /// Of the received: those of priority 0.
+    pub releases_received: u64,
     /// Of the received: those whose list of addresses differs from the configured one.
     pub address_list_differs: u64,
     /// Of the received version 3: those whose checksum leaves the pseudo-header out (RFC 9568).
     pub message_only_checksums: u64,
     /// How often this router became Master.
     pub became_master: u64,
+    /// How often it ceased to be Master.
+    pub ceased_master: u64,
     /// How often somebody else claimed an address while this router was Master and stayed it.
     pub contested: u64,
     discarded: [u64; Discard::ALL.len()],
@@ -137,6 +175,7 @@ impl Counters {
 
     pub(crate) fn count_received(&mut self, spec: &Spec, received: &Received<'_>) {
         self.received += 1;
+        self.releases_received += u64::from(received.advert.priority == Priority::RELEASE);
         let own = AddressList::from(spec.addresses.as_slice());
         let is_same = own.names_the_same(received.advert.addresses);
         self.address_list_differs += u64::from(!is_same);

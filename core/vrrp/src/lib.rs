@@ -34,7 +34,7 @@ pub use packet::{
     Advert, Auth, ChecksumForm, GROUP, GROUP_V6, PROTOCOL_NUMBER, Password, Protocol, Received,
     Route, TTL, decode, decode_ipv6, encode, encode_signed,
 };
-pub use priority::Band;
+pub use priority::{Band, Share};
 pub use router::Router;
 pub use spec::{Failback, OnUnhealthy, Spec, Track, TrackEffect, Transport};
 pub use timer::{handover, master_down, skew};

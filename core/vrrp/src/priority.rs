@@ -65,44 +65,70 @@ impl Tracks {
 
     /// Whether one is down that is to be a fault then.
     pub(crate) fn failed(&self) -> bool {
-        self.0.iter().any(|(track, verdict)| match verdict {
-            Some(Verdict::Down) => track.effect == TrackEffect::Weight(0),
-            // Without weight, every number but 0 is a failure, as in keepalived.
-            Some(Verdict::Value(value)) => {
-                let has_no_weight = track.effect == TrackEffect::Weight(0);
-                (has_no_weight && *value != 0) || weight(track, *verdict) <= FATAL_SUM
-            }
-            Some(Verdict::NoValue) => matches!(track.effect, TrackEffect::Weight(_)),
-            Some(Verdict::Up) | None => false,
-        })
+        self.shares().any(|share| share == Share::Fault)
     }
 
     /// The worst band that one of them leaves the node.
     pub(crate) fn band(&self) -> Band {
-        let down = self.0.iter().filter(|(_, last)| match last {
-            Some(Verdict::Down | Verdict::NoValue) => true,
-            Some(Verdict::Value(value)) => *value != 0,
-            Some(Verdict::Up) | None => false,
-        });
-        let left = down.map(|(track, _)| match track.effect {
-            TrackEffect::Weight(_) => Band::Healthy,
-            TrackEffect::Degraded => Band::Degraded,
-            TrackEffect::Unhealthy => Band::Unhealthy,
+        let left = self.shares().map(|share| match share {
+            Share::Adds(_) | Share::Fault => Band::Healthy,
+            Share::Degraded => Band::Degraded,
+            Share::Unhealthy => Band::Unhealthy,
         });
         left.min().unwrap_or(Band::Healthy)
     }
 
+    /// Each with what it is known to be and what follows from that.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&Track, Option<Verdict>, Share)> {
+        let tracks = self.0.iter();
+        tracks.map(|(track, verdict)| (track, *verdict, share(track.effect, *verdict)))
+    }
+
+    fn shares(&self) -> impl Iterator<Item = Share> {
+        self.each().map(|(_, _, share)| share)
+    }
+
     fn sum(&self) -> i32 {
-        self.0
-            .iter()
-            .map(|(track, last)| weight(track, *last))
+        let weights = self.0.iter();
+        weights
+            .map(|(track, verdict)| weight(track.effect, *verdict))
             .sum()
     }
 }
 
-/// What a track adds now.
-fn weight(track: &Track, verdict: Option<Verdict>) -> i32 {
-    let TrackEffect::Weight(weight) = track.effect else {
+/// What a track does to its router at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Adds so much to the priority; 0: nothing.
+    Adds(i32),
+    /// Makes the node degraded.
+    Degraded,
+    /// Makes the node unhealthy.
+    Unhealthy,
+    /// Keeps the router from taking part.
+    Fault,
+}
+
+fn share(effect: TrackEffect, verdict: Option<Verdict>) -> Share {
+    let is_well = match verdict {
+        Some(Verdict::Down | Verdict::NoValue) => false,
+        Some(Verdict::Value(value)) => value == 0,
+        Some(Verdict::Up) | None => true,
+    };
+    match (effect, verdict) {
+        (TrackEffect::Degraded, _) if !is_well => Share::Degraded,
+        (TrackEffect::Unhealthy, _) if !is_well => Share::Unhealthy,
+        // Without weight, every number but 0 is a failure, as in keepalived.
+        (TrackEffect::Weight(0), _) if !is_well => Share::Fault,
+        (TrackEffect::Weight(_), Some(Verdict::NoValue)) => Share::Fault,
+        (_, Some(Verdict::Value(_))) if weight(effect, verdict) <= FATAL_SUM => Share::Fault,
+        _ => Share::Adds(weight(effect, verdict)),
+    }
+}
+
+/// What a track adds to the sum, whatever else it does.
+fn weight(effect: TrackEffect, verdict: Option<Verdict>) -> i32 {
+    let TrackEffect::Weight(weight) = effect else {
         return 0;
     };
     match verdict {

@@ -426,6 +426,7 @@ impl Router {
         let (to, priority) = (self.state(), self.effective_priority());
         if from != to {
             self.counters.became_master += u64::from(to == State::Master);
+            self.counters.ceased_master += u64::from(from == State::Master);
             turn.push(Effect::Transition(Transition {
                 from,
                 to,
@@ -437,6 +438,7 @@ impl Router {
 
     fn send(&mut self, priority: Priority, turn: &mut Turn<'_>) {
         self.counters.sent += 1;
+        self.counters.releases_sent += u64::from(priority == Priority::RELEASE);
         turn.push(Effect::SendAdvert(priority));
     }
 

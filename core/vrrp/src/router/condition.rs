@@ -1,9 +1,10 @@
 //! What a router is worth now: its fault, its band, its priority, and what follows when they change.
 
 use super::{Input, Machine, Router, Turn};
-use crate::event::{Effect, FaultCause, State};
+use crate::event::{Effect, FaultCause, State, Verdict};
 use crate::group::{Member, Part};
-use crate::priority::{Band, effective};
+use crate::priority::{Band, Share, effective};
+use crate::spec::Track;
 use crate::units::Priority;
 
 /// What a router is worth.
@@ -67,6 +68,12 @@ impl Router {
         } else {
             own
         }
+    }
+
+    /// What is tracked, in the order of the spec: what it is known to be, if anything, and what
+    /// follows from that.
+    pub fn tracks(&self) -> impl Iterator<Item = (&Track, Option<Verdict>, Share)> {
+        self.tracks.each()
     }
 
     /// What the sync group has to know: to be asked for after every event.

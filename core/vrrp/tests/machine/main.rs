@@ -9,6 +9,7 @@ mod bands;
 mod checksums;
 mod contested;
 mod corners;
+mod counted;
 mod failback;
 mod group;
 mod handover;
