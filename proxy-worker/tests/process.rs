@@ -242,7 +242,8 @@ async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
     assert!(page.contains("Active connections: 1 \n"), "{page}");
     let ping = b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
     client.write_all(ping).await.unwrap();
-    hear(&mut client, "Content-Length: 0\r\n").await;
+    let pong = hear(&mut client, "\r\n\r\n").await;
+    assert!(pong.contains("Content-Length: 0\r\n"), "{pong}");
     assert_eq!(worker.counters.sum(Counter::Requests.index()), 3);
     worker.tell(&ToChild::Ping { seq: 7 });
     assert_eq!(worker.hear().await, FromChild::Pong { seq: 7 });
