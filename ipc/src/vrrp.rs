@@ -57,6 +57,9 @@ pub struct RouterSpec {
     pub interface: String,
     /// 1 to 255.
     pub vrid: u8,
+    /// Whether the addresses are at the virtual router's own MAC address (RFC 9568 §7.3), on an
+    /// interface on top of `interface`.
+    pub vmac: bool,
     /// 2 or 3.
     pub version: u8,
     /// Version 2: whole seconds, 1 to 255; version 3: 10 ms to 40.95 s.

@@ -138,6 +138,16 @@ impl Recording {
         messages
     }
 
+    /// The hardware addresses that adverts came from, of those that this filter of tshark lets
+    /// through, without repetition.
+    pub fn advert_hardware(&self, filter: &str) -> Vec<String> {
+        let fields = self.fields(&format!("vrrp && {filter}"), &["eth.src"]);
+        let mut hardware: Vec<String> = fields.into_iter().flatten().collect();
+        hardware.sort();
+        hardware.dedup();
+        hardware
+    }
+
     /// When gratuitous ARP for `address` was sent by a host with this hardware address.
     pub fn announcements(&self, address: &str, hardware: &str) -> Vec<Moment> {
         let filter = format!(

@@ -80,6 +80,8 @@ pub struct KeepalivedSetup {
     pub instances: Vec<Instance>,
     /// Whether they are Master, Backup or Fault together.
     pub in_one_group: bool,
+    /// Whether the addresses are at virtual MAC addresses.
+    pub virtual_mac: bool,
 }
 
 impl KeepalivedSetup {
@@ -98,6 +100,7 @@ impl KeepalivedSetup {
             check: Check::File,
             instances: vec![Instance::article()],
             in_one_group: false,
+            virtual_mac: false,
         }
     }
 }
@@ -328,6 +331,7 @@ done
             .to_owned(),
             Protocol::V3(interval) => format!("advert_int {}", interval.as_secs_f64()),
         };
+        let virtual_mac = if setup.virtual_mac { "use_vmac" } else { "" };
         let Instance {
             name,
             vrid,
@@ -338,6 +342,7 @@ done
     state BACKUP
     interface em1
     virtual_router_id {vrid}
+    {virtual_mac}
     priority {priority}
     {pace}
     {transport}

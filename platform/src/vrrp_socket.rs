@@ -127,6 +127,31 @@ impl VrrpSocket {
     /// # Errors
     /// The system's: EPERM without the capability, ENODEV without the interface.
     pub fn open(interface: &str, interface_index: u32, family: Family) -> io::Result<Self> {
+        Self::open_for(interface, interface_index, family, None)
+    }
+
+    /// Opens a socket on a macvlan interface, which may be switched off. It sends from addresses of
+    /// other interfaces too, and receives only what comes from the MAC address of the interface
+    /// itself. That is what another owner of the MAC address sends to a group: the kernel keeps it
+    /// from the interface below, which hears everybody else.
+    ///
+    /// # Errors
+    /// As [`VrrpSocket::open`].
+    pub fn open_virtual(
+        interface: &str,
+        interface_index: u32,
+        family: Family,
+        mac: [u8; 6],
+    ) -> io::Result<Self> {
+        Self::open_for(interface, interface_index, family, Some(mac))
+    }
+
+    fn open_for(
+        interface: &str,
+        interface_index: u32,
+        family: Family,
+        virtual_mac: Option<[u8; 6]>,
+    ) -> io::Result<Self> {
         let domain = match family {
             Family::Ipv4 => Domain::IPV4,
             Family::Ipv6 => Domain::IPV6,
@@ -144,7 +169,15 @@ impl VrrpSocket {
         setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         enlarge(&socket);
         socket.set_nonblocking(true)?;
-        socket.detach_filter()?;
+        match virtual_mac {
+            Some(mac) => {
+                if family == Family::Ipv6 {
+                    socket.set_freebind_v6(true)?;
+                }
+                socket.attach_filter(&from_mac(mac))?;
+            }
+            None => socket.detach_filter()?,
+        }
         Ok(Self {
             socket: watch::readable(socket.into())?,
             family,
@@ -252,6 +285,27 @@ fn prepare_ipv6(socket: &Socket, interface_index: u32) -> io::Result<()> {
     setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true)?;
     Ok(())
+}
+
+/// Lets through what comes from a MAC address.
+fn from_mac([a, b, c, d, e, f]: [u8; 6]) -> [SockFilter; 6] {
+    const LOAD_WORD: u16 = 0x20;
+    const LOAD_HALF: u16 = 0x28;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// SKF_LL_OFF: what is before the packet, from the first octet of the Ethernet header on.
+    const ETHERNET: u32 = 0xffe0_0000;
+    const SOURCE: u32 = ETHERNET + 6;
+    let first = u32::from_be_bytes([a, b, c, d]);
+    let last = u32::from(u16::from_be_bytes([e, f]));
+    [
+        SockFilter::new(LOAD_WORD, 0, 0, SOURCE),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 3, first),
+        SockFilter::new(LOAD_HALF, 0, 0, SOURCE + 4),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, last),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
 }
 
 /// As large as is allowed: a smaller buffer loses packets only when this process does not run.

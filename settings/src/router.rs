@@ -29,6 +29,9 @@ pub struct VirtualRouter {
     pub interface: Spanned<String>,
     /// The virtual router identifier; no other router on the interface has it.
     pub vrid: Spanned<NonZeroU8>,
+    /// Whether the addresses are at the virtual router's own MAC address, RFC 9568 §7.3. Default:
+    /// false.
+    pub vmac: bool,
     /// Default: 3.
     pub version: Version,
     /// At least one, all of one family, link-local ones first (RFC 9568 §5.2.9); none is in another

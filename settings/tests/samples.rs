@@ -151,6 +151,7 @@ fn the_minimal_sample_has_the_documented_defaults() {
     assert_eq!(router.failback, Failback::Auto(Duration::ZERO));
     assert_eq!(router.on_unhealthy, OnUnhealthy::Abdicate);
     assert!(router.track_proxy && router.auth.is_none() && router.sync_group.is_none());
+    assert!(!router.vmac);
     assert_eq!(router.announce.repeat.get(), 5);
     assert_eq!(settings.proxy.workers, Workers::Auto);
     assert_eq!(settings.global.user.as_str(), "evenkeel");

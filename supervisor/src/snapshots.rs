@@ -47,6 +47,7 @@ fn router_spec(router: &settings::VirtualRouter) -> RouterSpec {
         name: router.name.clone(),
         interface: router.interface.value().clone(),
         vrid: router.vrid.value().get(),
+        vmac: router.vmac,
         version: match router.version {
             settings::Version::V2 => 2,
             settings::Version::V3 => 3,

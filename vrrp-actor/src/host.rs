@@ -14,6 +14,7 @@ use crate::claims::Claims;
 use crate::ports::Ports;
 use crate::reporter::Reporter;
 use crate::seldom::Seldom;
+use crate::virtual_macs::VirtualMacs;
 
 /// So many octets of requests go to the kernel at once.
 const RENEWALS_OCTETS_MAX: usize = 16 * 1024;
@@ -28,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) claims: Claims,
     /// Changes addresses.
     pub(crate) addresses: Addresses,
+    /// Interfaces of routers with MAC addresses of their own.
+    pub(crate) virtual_macs: VirtualMacs,
     /// Where news of routers goes.
     pub(crate) reporter: Reporter,
     /// A buffer for what a core wants done.
@@ -50,6 +53,7 @@ impl Host {
             ports: Ports::default(),
             claims: Claims::default(),
             addresses: Addresses::open()?,
+            virtual_macs: VirtualMacs::new()?,
             reporter,
             effects: Effects::default(),
             renewals: Renewals::default(),
@@ -58,9 +62,10 @@ impl Host {
         })
     }
 
-    /// What was seen of addresses may be out of date.
+    /// What was seen of addresses and of interfaces with virtual MAC addresses may be out of date.
     pub(crate) fn look_again(&mut self) {
         self.sources.clear();
+        self.virtual_macs.look_again();
     }
 
     /// The address that is an interface's own; over IPv6 the link-local one. `None` while there is
@@ -92,6 +97,7 @@ impl Host {
     /// Ends a turn: everything that waits for others of its kind goes out.
     pub(crate) fn flush(&mut self) {
         self.ports.flush();
+        self.virtual_macs.flush();
         if !self.renewals.is_empty() {
             self.flush_renewals();
         }

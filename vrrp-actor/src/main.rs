@@ -18,6 +18,7 @@ mod schedule;
 mod seldom;
 mod supervisor_link;
 mod virtual_addresses;
+mod virtual_macs;
 
 use std::io;
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use core_vrrp::{Event, Time};
 use ipc::vrrp::{FromVrrp, RouterSpec, ToVrrp, TrackSubject, TrackVerdict, VrrpSnapshot};
 use platform::addresses::Assignment;
 use platform::clock::boottime;
+use platform::interfaces::Interface;
 use platform::vrrp_socket::Inbox;
 use tokio::sync::oneshot;
 
@@ -27,7 +28,7 @@ use crate::ports::event_of;
 use crate::reporter::Reporter;
 use crate::router::{Leaving, Router};
 use crate::schedule::Schedule;
-use crate::virtual_addresses::leftovers;
+use crate::virtual_addresses::{Carriers, leftovers};
 
 /// How often a router that cannot speak is tried again, and all are told what the clock says.
 const RETRY: Duration = Duration::from_secs(1);
@@ -228,9 +229,10 @@ impl Node {
         self.groups.locate(&self.routers);
         let routers = self.routers.iter();
         self.schedule.replace(routers.clone().map(Router::due));
-        let listeners = routers
-            .enumerate()
-            .filter_map(|(place, router)| Some((router.port()?, router.spec().vrid, place)));
+        let listeners = routers.enumerate().flat_map(|(place, router)| {
+            let vrid = router.spec().vrid;
+            router.ports().map(move |port| (port, vrid, place))
+        });
         self.host.ports.set_listeners(listeners);
         let held = self.routers.iter().flat_map(|router| router.spec().held());
         let held = held.map(|held| held.address).collect();
@@ -291,6 +293,7 @@ impl Node {
         });
         if self.routers.len() != before {
             self.rearrange();
+            self.sweep();
         }
         if self.routers.is_empty()
             && let Some(ended) = self.ended.take()
@@ -301,11 +304,8 @@ impl Node {
     }
 
     fn configure(&mut self, snapshot: VrrpSnapshot) {
-        let found = if self.is_configured {
-            Vec::new()
-        } else {
-            self.found_at_start()
-        };
+        // A router that comes later finds nothing that was left to it.
+        let found = (!self.is_configured).then(|| self.found_at_start());
         self.is_configured = true;
         if let Some(succession) = snapshot.succession {
             self.known = Known {
@@ -334,27 +334,59 @@ impl Node {
             match staying.find(|it| it.spec().name == spec.name) {
                 Some(router) if *router.spec() == spec => {}
                 Some(router) => router.reload(spec, &self.known, &mut self.host),
-                None => self.begin(spec, &found),
+                None => self.begin(spec, found.as_deref()),
             }
         }
-        // A router that comes later finds nothing that was left to it.
         self.known.succeeds = false;
         self.groups.configure(&self.routers);
         self.rearrange();
+        self.sweep();
         self.settle();
         self.host.reporter.hurry();
     }
 
-    fn begin(&mut self, spec: RouterSpec, found: &[Assignment]) {
-        let left = leftovers(&spec, &self.host.interfaces, found);
+    /// Removes interfaces with virtual MAC addresses that no router here has.
+    fn sweep(&mut self) {
+        let interfaces = Rc::clone(&self.host.interfaces);
+        let routers = self.routers.iter().map(Router::spec);
+        self.host.virtual_macs.sweep(routers, &interfaces);
+    }
+
+    fn begin(&mut self, spec: RouterSpec, found: Option<&[Assignment]>) {
+        let (virtual_one, left) = match found {
+            Some(found) => self.left_to(&spec, found),
+            None => (None, Vec::new()),
+        };
         let name = spec.name.clone();
-        match Router::new(spec, left) {
+        match Router::new(spec, virtual_one, left) {
             Ok(mut router) => {
                 router.begin(&self.known, &mut self.host);
                 self.routers.push(router);
             }
             Err(why) => tracing::error!("{name} cannot run: {why}"),
         }
+    }
+
+    /// The interface with the virtual MAC address of a router, and its addresses, that are on this
+    /// machine before it runs.
+    fn left_to(
+        &mut self,
+        spec: &RouterSpec,
+        found: &[Assignment],
+    ) -> (Option<Interface>, Vec<Assignment>) {
+        let interfaces = Rc::clone(&self.host.interfaces);
+        let virtual_one = self.host.virtual_macs.find(spec, &interfaces);
+        let virtual_one = virtual_one.unwrap_or_else(|error| {
+            tracing::error!("{}: cannot look for its interface: {error}", spec.name);
+            None
+        });
+        let carriers = Carriers {
+            spec,
+            virtual_one: virtual_one.as_ref(),
+            interfaces: &interfaces,
+        };
+        let left = leftovers(&carriers, found);
+        (virtual_one, left)
     }
 
     /// Addresses with our mark that are on this machine before any router runs.
@@ -381,6 +413,7 @@ impl Node {
             }
             ToVrrp::Leave => {
                 self.for_each(|router, _, host| router.leave(host));
+                self.host.virtual_macs.leave();
                 self.routers.clear();
                 self.rearrange();
                 return self.host.reporter.fall_silent();
@@ -390,16 +423,21 @@ impl Node {
     }
 }
 
-/// A router is the same as long as its peers know it as the same.
+/// A router is the same as long as its peers and its neighbours know it as the same.
 fn is_same(router: &Router, spec: &RouterSpec) -> bool {
     let own = router.spec();
-    (&own.interface, own.vrid) == (&spec.interface, spec.vrid)
+    (&own.interface, own.vrid, own.vmac) == (&spec.interface, spec.vrid, spec.vmac)
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         for router in &mut self.routers {
             router.release(&mut self.host);
+        }
+        // What was there before a configuration is not ours to judge.
+        if self.is_configured {
+            self.routers.clear();
+            self.sweep();
         }
     }
 }

@@ -54,29 +54,37 @@ impl Ports {
         is_ipv6: bool,
         is_multicast: bool,
     ) -> io::Result<PortId> {
-        let (family, group) = if is_ipv6 {
-            (Family::Ipv6, IpAddr::from(GROUP_V6))
-        } else {
-            (Family::Ipv4, IpAddr::from(GROUP))
-        };
-        let id = PortId {
-            interface_index: interface.index,
-            family,
-        };
+        let id = PortId::new(interface, is_ipv6);
         if self.port(id).is_none() {
-            self.open.push(Port {
-                id,
-                interface: interface.name.clone(),
-                socket: VrrpSocket::open(&interface.name, id.interface_index, id.family)?,
-                listeners: Vec::new(),
-                strangers: BTreeSet::new(),
-                identification: 0,
-            });
+            let socket = VrrpSocket::open(&interface.name, id.interface_index, id.family)?;
+            self.open.push(Port::new(id, interface, socket));
         }
         if let Some(port) = self.port(id)
             && is_multicast
         {
-            port.socket.join(group)?;
+            port.socket.join(id.group())?;
+        }
+        Ok(id)
+    }
+
+    /// The port of a router on its own interface, with the virtual MAC address: where its adverts to
+    /// all go out, and where those of another Master come in that has the same MAC address. Those
+    /// of all others come in at the interface below, and there alone.
+    ///
+    /// # Errors
+    /// The system's; `Unsupported` without a MAC address.
+    pub(crate) fn open_virtual(
+        &mut self,
+        interface: &Interface,
+        is_ipv6: bool,
+    ) -> io::Result<PortId> {
+        let id = PortId::new(interface, is_ipv6);
+        if self.port(id).is_none() {
+            let (index, family) = (id.interface_index, id.family);
+            let mac = interface.mac.ok_or(io::ErrorKind::Unsupported)?;
+            let mut socket = VrrpSocket::open_virtual(&interface.name, index, family, mac)?;
+            socket.join(id.group())?;
+            self.open.push(Port::new(id, interface, socket));
         }
         Ok(id)
     }
@@ -193,7 +201,35 @@ impl Ports {
     }
 }
 
+impl PortId {
+    fn new(interface: &Interface, is_ipv6: bool) -> Self {
+        let family = if is_ipv6 { Family::Ipv6 } else { Family::Ipv4 };
+        Self {
+            interface_index: interface.index,
+            family,
+        }
+    }
+
+    fn group(self) -> IpAddr {
+        match self.family {
+            Family::Ipv4 => GROUP.into(),
+            Family::Ipv6 => GROUP_V6.into(),
+        }
+    }
+}
+
 impl Port {
+    fn new(id: PortId, interface: &Interface, socket: VrrpSocket) -> Self {
+        Self {
+            id,
+            interface: interface.name.clone(),
+            socket,
+            listeners: Vec::new(),
+            strangers: BTreeSet::new(),
+            identification: 0,
+        }
+    }
+
     fn send(
         &mut self,
         router: &Router,

@@ -20,7 +20,7 @@ use crate::host::Host;
 use crate::node::Known;
 use crate::ports::PortId;
 use crate::seldom::Seldom;
-use crate::virtual_addresses::{VirtualAddresses, carrier};
+use crate::virtual_addresses::{Carriers, VirtualAddresses};
 
 mod status;
 #[cfg(test)]
@@ -37,6 +37,10 @@ pub(crate) struct Router {
     has_leftovers: bool,
     /// Known while the interface is up.
     port: Option<PortId>,
+    /// The interface with the virtual MAC address, on top of the router's.
+    virtual_one: Option<Interface>,
+    /// Where adverts to all go out, when they come from the virtual MAC address.
+    virtual_port: Option<PortId>,
     entered: Entered,
     seldom: Seldom,
     leaving: Option<Leaving>,
@@ -52,17 +56,24 @@ pub(crate) enum Leaving {
 }
 
 impl Router {
-    /// A router that is to [`Router::begin`]. `leftovers` are addresses of a predecessor that died.
+    /// A router that is to [`Router::begin`]. `virtual_one` is the interface with its virtual MAC
+    /// address and `leftovers` are addresses, of a predecessor that died.
     ///
     /// # Errors
     /// A phrase, when the configuration was not inspected.
-    pub(crate) fn new(spec: RouterSpec, leftovers: Vec<Assignment>) -> Result<Self, String> {
+    pub(crate) fn new(
+        spec: RouterSpec,
+        virtual_one: Option<Interface>,
+        leftovers: Vec<Assignment>,
+    ) -> Result<Self, String> {
         Ok(Self {
             core: Core::new(core_spec(&spec, no_source(&spec))?),
             has_leftovers: !leftovers.is_empty(),
             addresses: VirtualAddresses::new(leftovers, spec.lease_seconds),
             spec,
             port: None,
+            virtual_one,
+            virtual_port: None,
             entered: Entered::at_start(),
             seldom: Seldom::default(),
             leaving: None,
@@ -72,6 +83,9 @@ impl Router {
     /// All that is known already, then the start.
     pub(crate) fn begin(&mut self, known: &Known, host: &mut Host) {
         self.note_clock(host);
+        if !self.has_leftovers {
+            self.lower(host);
+        }
         for (subject, verdict) in &known.tracks {
             self.track(subject, *verdict, host);
         }
@@ -167,7 +181,7 @@ impl Router {
         let is_connected = match own {
             Some(own) => self.connect(own, host),
             None => {
-                self.port = None;
+                (self.port, self.virtual_port) = (None, None);
                 Ok(false)
             }
         };
@@ -183,6 +197,9 @@ impl Router {
         let is_multicast = matches!(self.spec.transport, Transport::Multicast { .. });
         let is_ipv6 = no_source(&self.spec).is_ipv6();
         self.port = Some(host.ports.open(own, is_ipv6, is_multicast)?);
+        if self.spec.vmac && !self.connect_virtual(own, is_ipv6, is_multicast, host)? {
+            return Ok(false);
+        }
         let source = match &self.spec.transport {
             Transport::Multicast { source: None } => host.source(own.index, is_ipv6)?,
             Transport::Multicast { source } => *source,
@@ -197,6 +214,34 @@ impl Router {
         Ok(true)
     }
 
+    /// Whether the interface with the virtual MAC address is still the one that it was.
+    fn connect_virtual(
+        &mut self,
+        own: &Interface,
+        is_ipv6: bool,
+        is_multicast: bool,
+        host: &mut Host,
+    ) -> io::Result<bool> {
+        let found = host.virtual_macs.make_sure(&self.spec, own)?;
+        self.virtual_port = match is_multicast {
+            true => Some(host.ports.open_virtual(&found, is_ipv6)?),
+            // To a single address the way is that of all other packets.
+            false => None,
+        };
+        let before = self.virtual_one.replace(found);
+        let is_another =
+            before.is_some_and(|it| Some(it.index) != self.virtual_one.as_ref().map(|it| it.index));
+        // Somebody removed it, with the addresses: they are put on it after a moment in Fault.
+        Ok(!(is_another && self.core.state() == State::Master))
+    }
+
+    /// Switches the interface with the virtual MAC address off, if there is one.
+    fn lower(&self, host: &mut Host) {
+        if let Some(virtual_one) = &self.virtual_one {
+            host.virtual_macs.lower(virtual_one.index);
+        }
+    }
+
     fn reload_core(&mut self, source: IpAddr, host: &mut Host) {
         match core_spec(&self.spec, source) {
             Ok(spec) => self.feed(Event::Reload(Box::new(spec)), host),
@@ -206,11 +251,11 @@ impl Router {
 
     fn perform(&mut self, effect: Effect, host: &mut Host) {
         match effect {
-            Effect::AddAddresses => {
-                self.addresses
-                    .hold(&self.spec, &host.interfaces, &mut host.addresses);
+            Effect::AddAddresses => self.perform_add(host),
+            Effect::RemoveAddresses => {
+                self.addresses.release(&mut host.addresses);
+                self.lower(host);
             }
-            Effect::RemoveAddresses => self.addresses.release(&mut host.addresses),
             Effect::RenewLease => host.renew(self.addresses.renewals()),
             Effect::SendAdvert(priority) => self.perform_send(priority, host),
             Effect::Announce { times } => self.perform_announce(times, host),
@@ -237,24 +282,41 @@ impl Router {
         }
     }
 
+    fn perform_add(&mut self, host: &mut Host) {
+        if let Some(virtual_one) = &self.virtual_one {
+            let raised = host.virtual_macs.raise(virtual_one.index);
+            self.complain("cannot switch on its interface", raised);
+        }
+        let carriers = Carriers {
+            spec: &self.spec,
+            virtual_one: self.virtual_one.as_ref(),
+            interfaces: &host.interfaces,
+        };
+        self.addresses.hold(&carriers, &mut host.addresses);
+    }
+
     fn perform_send(&mut self, priority: Priority, host: &mut Host) {
-        if let Some(port) = self.port {
+        if let Some(port) = self.virtual_port.or(self.port) {
             host.ports.send(port, &mut self.core, priority);
         }
     }
 
     fn perform_announce(&mut self, times: u8, host: &mut Host) {
         let interfaces = Rc::clone(&host.interfaces);
+        let carriers = Carriers {
+            spec: &self.spec,
+            virtual_one: self.virtual_one.as_ref(),
+            interfaces: &interfaces,
+        };
+        let mut outcome = Ok(());
         for _ in 0..times {
-            let mut outcome = Ok(());
             for address in self.spec.held() {
-                let name = carrier(&self.spec, address);
-                if let Some(interface) = interfaces.iter().find(|it| it.name == name) {
+                if let Some(interface) = carriers.of(address) {
                     outcome = host.ports.announce(interface, address.address).and(outcome);
                 }
             }
-            self.complain("cannot announce", outcome);
         }
+        self.complain("cannot announce", outcome);
     }
 
     fn complain(&mut self, what: &'static str, outcome: io::Result<()>) {
@@ -311,8 +373,10 @@ impl Router {
 
     /// Whether an address is one of its own on this interface.
     pub(crate) fn holds(&self, address: IpAddr, interface: &str) -> bool {
-        let mut held = self.spec.held();
-        held.any(|held| held.address == address && carrier(&self.spec, held) == interface)
+        let virtual_one = self.virtual_one.as_ref().map(|it| &it.name);
+        let carrier = virtual_one.unwrap_or(&self.spec.interface);
+        let mut held = self.spec.held().filter(|held| held.address == address);
+        held.any(|held| held.interface.as_ref().unwrap_or(carrier) == interface)
     }
 
     /// What it was told to be.
@@ -331,8 +395,8 @@ impl Router {
     }
 
     /// Where it speaks and listens, while its interface is up.
-    pub(crate) fn port(&self) -> Option<PortId> {
-        self.port
+    pub(crate) fn ports(&self) -> impl Iterator<Item = PortId> {
+        [self.port, self.virtual_port].into_iter().flatten()
     }
 
     /// Whether and how it goes away.
@@ -352,7 +416,7 @@ impl Router {
 
     /// How it is now.
     pub(crate) fn status(&self, host: &Host) -> RouterStatus {
-        let lost = self.port.map_or(0, |port| host.ports.lost(port));
+        let lost = self.ports().map(|port| host.ports.lost(port)).sum();
         self.entered.status(&self.spec, &self.core, lost)
     }
 }

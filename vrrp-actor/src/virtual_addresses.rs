@@ -4,6 +4,8 @@ use ipc::vrrp::{RouterSpec, VirtualAddress};
 use platform::addresses::{Addresses, Assignment, Renewals};
 use platform::interfaces::Interface;
 
+use crate::wording::listed;
+
 /// Puts a router's addresses on and takes them off.
 #[derive(Debug)]
 pub(crate) struct VirtualAddresses {
@@ -21,23 +23,16 @@ impl VirtualAddresses {
         }
     }
 
-    /// Holds all addresses of `spec`, and none that an earlier one had.
-    pub(crate) fn hold(
-        &mut self,
-        spec: &RouterSpec,
-        interfaces: &[Interface],
-        kernel: &mut Addresses,
-    ) {
-        let wanted: Vec<_> = spec
-            .held()
-            .filter_map(|address| assignment(spec, address, interfaces))
-            .collect();
+    /// Holds all addresses of the router, and none that an earlier one had.
+    pub(crate) fn hold(&mut self, carriers: &Carriers<'_>, kernel: &mut Addresses) {
+        let wanted: Vec<_> = carriers.assignments().collect();
+        carriers.complain_of_missing();
         for old in std::mem::take(&mut self.held) {
             if !wanted.iter().any(|new| new.is_same_address(&old)) {
                 release_one(&old, kernel);
             }
         }
-        self.renewals = renewals(&wanted, spec.lease_seconds);
+        self.renewals = renewals(&wanted, carriers.spec.lease_seconds);
         self.held = wanted;
         self.renew_now(kernel);
     }
@@ -68,8 +63,8 @@ impl VirtualAddresses {
             return;
         }
         if let Err(error) = kernel.renew(&self.renewals) {
-            let addresses: Vec<_> = self.held.iter().map(|it| it.address).collect();
-            tracing::error!("cannot hold all of {addresses:?}: {error}");
+            let addresses = listed(self.held.iter().map(|it| it.address));
+            tracing::error!("cannot hold all of {addresses}: {error}");
         }
     }
 }
@@ -89,43 +84,53 @@ fn renewals(held: &[Assignment], lease_seconds: Option<u32>) -> Renewals {
 }
 
 /// Which of `owned` belong to the router.
-pub(crate) fn leftovers(
-    spec: &RouterSpec,
-    interfaces: &[Interface],
-    owned: &[Assignment],
-) -> Vec<Assignment> {
-    let ours = spec
-        .held()
-        .filter_map(|address| assignment(spec, address, interfaces));
-    ours.filter(|ours| owned.iter().any(|found| found.is_same_address(ours)))
-        .collect()
+pub(crate) fn leftovers(carriers: &Carriers<'_>, owned: &[Assignment]) -> Vec<Assignment> {
+    let is_left = |ours: &Assignment| owned.iter().any(|found| found.is_same_address(ours));
+    carriers.assignments().filter(is_left).collect()
 }
 
-/// The name of the interface that carries an address.
-pub(crate) fn carrier<'a>(spec: &'a RouterSpec, address: &'a VirtualAddress) -> &'a str {
-    address.interface.as_deref().unwrap_or(&spec.interface)
+/// Which interfaces carry the addresses of a router.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carriers<'a> {
+    /// The router.
+    pub(crate) spec: &'a RouterSpec,
+    /// The interface with its virtual MAC address, if it has one.
+    pub(crate) virtual_one: Option<&'a Interface>,
+    /// All interfaces.
+    pub(crate) interfaces: &'a [Interface],
 }
 
-/// `None` while there is no such interface.
-fn assignment(
-    spec: &RouterSpec,
-    address: &VirtualAddress,
-    interfaces: &[Interface],
-) -> Option<Assignment> {
-    let name = carrier(spec, address);
-    let Some(interface) = interfaces.iter().find(|interface| interface.name == name) else {
-        tracing::error!(
-            "{}: there is no interface {name} for {}",
-            spec.name,
-            address.address
-        );
-        return None;
-    };
-    Some(Assignment {
-        interface_index: interface.index,
-        address: address.address,
-        prefix_len: address.prefix_len,
-        scope: address.scope,
-        label: address.label.clone(),
-    })
+impl<'a> Carriers<'a> {
+    /// The interface that carries an address. `None` while there is none.
+    pub(crate) fn of(&self, address: &VirtualAddress) -> Option<&'a Interface> {
+        match &address.interface {
+            None if self.spec.vmac => self.virtual_one,
+            own => {
+                let name = own.as_ref().unwrap_or(&self.spec.interface);
+                self.interfaces.iter().find(|it| it.name == *name)
+            }
+        }
+    }
+
+    /// Where its addresses belong, as far as there is something to carry them.
+    fn assignments(&self) -> impl Iterator<Item = Assignment> {
+        self.spec.held().filter_map(|address| {
+            Some(Assignment {
+                interface_index: self.of(address)?.index,
+                address: address.address,
+                prefix_len: address.prefix_len,
+                scope: address.scope,
+                label: address.label.clone(),
+            })
+        })
+    }
+
+    fn complain_of_missing(&self) {
+        for address in self.spec.held().filter(|held| self.of(held).is_none()) {
+            let router = &self.spec.name;
+            let name = address.interface.as_ref().unwrap_or(&self.spec.interface);
+            let address = address.address;
+            tracing::error!("{router}: there is no interface {name} for {address}");
+        }
+    }
 }

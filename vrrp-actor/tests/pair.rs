@@ -40,6 +40,7 @@ fn spec(own: Ipv4Addr) -> RouterSpec {
         name: "gateway".into(),
         interface: "em1".into(),
         vrid: 101,
+        vmac: false,
         version: 3,
         advert_interval: Duration::from_millis(100),
         priority,

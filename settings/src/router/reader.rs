@@ -31,16 +31,10 @@ const DEFAULT_ANNOUNCE: Announce = Announce {
 };
 
 /// Keys that keepalived has, in our words.
-const DECLINED: [(&str, &str); 2] = [
-    (
-        "accept",
-        "a Master answers on its addresses, which is what they are for; close ports by a firewall",
-    ),
-    (
-        "vmac",
-        "there are no virtual MAC addresses; neighbours learn a new owner by \"announce\"",
-    ),
-];
+const DECLINED: [(&str, &str); 1] = [(
+    "accept",
+    "a Master answers on its addresses, which is what they are for; close ports by a firewall",
+)];
 
 /// What virtual routers refer to.
 pub(crate) struct Reader<'r> {
@@ -57,6 +51,7 @@ impl Reader<'_> {
     pub(crate) fn read(&self, name: &str, mut table: Table<'_>) -> Option<VirtualRouter> {
         let interface = table.required("interface", interface);
         let vrid = table.required("vrid", |item| Some(item.spanned(number(item, 255)?)));
+        let vmac = table.or("vmac", false, Item::boolean);
         let version = table.or("version", Version::V3, version);
         let addresses = table.required("addresses", |item| {
             addresses(item, interface.as_ref(), version)
@@ -100,6 +95,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             interface: interface?,
             vrid: vrid?,
+            vmac: vmac?,
             version: version?,
             addresses: addresses?,
             excluded_addresses: excluded?,

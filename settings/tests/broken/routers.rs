@@ -51,12 +51,11 @@ addresses = ["10.0.0.6/32"]"#,
         ],
     },
     Case {
-        name: "keys of keepalived that there are not",
+        name: "a key of keepalived that there is not",
         before: &[ROUTER],
-        text: "accept = false\nvmac = true",
+        text: "accept = false",
         found: &[
             r#"5:1 error: unknown key "accept"; a Master answers on its addresses, which is what they are for; close ports by a firewall"#,
-            r#"6:1 error: unknown key "vmac"; there are no virtual MAC addresses; neighbours learn a new owner by "announce""#,
         ],
     },
     Case {

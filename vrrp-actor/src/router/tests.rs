@@ -13,6 +13,7 @@ pub(crate) fn spec() -> RouterSpec {
         name: "gateway".into(),
         interface: "em1".into(),
         vrid: 101,
+        vmac: false,
         version: 2,
         advert_interval: Duration::from_secs(1),
         priority: 200,
