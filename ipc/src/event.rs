@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Role;
+use crate::mac::Mac;
 use crate::status::RouterState;
 
 /// How much a person should care. Ordered: `Info < Warning < Error < Critical`.
@@ -101,7 +102,7 @@ pub struct ContestEvent {
     /// The address.
     pub address: IpAddr,
     /// The MAC address that it is said to be at.
-    pub mac: [u8; 6],
+    pub mac: Mac,
 }
 
 /// The kinds of events. Not tagged inside: postcard does not describe itself and could not be read.

@@ -10,6 +10,7 @@ pub mod check;
 pub mod codec;
 pub mod event;
 pub mod lifecycle;
+pub mod mac;
 pub mod notify;
 pub mod proxy;
 pub mod status;

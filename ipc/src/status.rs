@@ -46,6 +46,14 @@ pub struct RouterStatus {
     pub state: RouterState,
     /// The effective priority, with all weights.
     pub priority: u8,
+    /// The configured priority.
+    pub base_priority: u8,
+    /// What its node and its sync group make of it.
+    pub band: Band,
+    /// Whether the node's own proxy counts.
+    pub track_proxy: bool,
+    /// What else counts, and what for at present.
+    pub tracks: Vec<RouterTrack>,
     /// When the state was entered, in milliseconds since 1970.
     pub since_unix_ms: u64,
     /// Why the state was entered, as a short phrase.
@@ -66,6 +74,82 @@ pub struct RouterStatus {
     pub message_only_checksums: u64,
     /// How often it became Master.
     pub became_master: u64,
+    /// How often it ceased to be Master.
+    pub ceased_master: u64,
+    /// Of the adverts sent: those of priority 0, by which a Master gives up.
+    pub releases_sent: u64,
+    /// Of the adverts accepted: those of priority 0.
+    pub releases_received: u64,
+    /// Gratuitous ARP packets and unsolicited neighbour advertisements sent.
+    pub announcements_sent: u64,
+    /// How often somebody else claimed an address while it was Master and stayed it.
+    pub contested: u64,
+}
+
+impl RouterStatus {
+    /// Whether one of its tracks does this at present.
+    pub fn has_share(&self, share: TrackShare) -> bool {
+        self.tracks.iter().any(|track| track.share == share)
+    }
+}
+
+/// How well a node is. A better band goes before any priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Band {
+    /// It serves.
+    Healthy,
+    /// It serves badly.
+    Degraded,
+    /// It does not serve: it leads only where nobody else does.
+    Unhealthy,
+}
+
+impl fmt::Display for Band {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        })
+    }
+}
+
+/// What one track does to a virtual router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterTrack {
+    /// What is looked at.
+    pub subject: TrackSubject,
+    /// The verdict as it counts; `None` before the first.
+    pub verdict: Option<TrackVerdict>,
+    /// What follows from it.
+    pub share: TrackShare,
+}
+
+/// What a verdict does to a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackShare {
+    /// Adds so much to the priority; 0: nothing.
+    Adds(i32),
+    /// Makes the node degraded.
+    Degraded,
+    /// Makes the node unhealthy.
+    Unhealthy,
+    /// Keeps the router from taking part.
+    Fault,
+}
+
+impl fmt::Display for TrackShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adds(0) => f.write_str("changes nothing"),
+            Self::Adds(weight) => write!(f, "{weight:+}"),
+            Self::Degraded => f.write_str("makes it degraded"),
+            Self::Unhealthy => f.write_str("makes it unhealthy"),
+            Self::Fault => f.write_str("makes it FAULT"),
+        }
+    }
 }
 
 /// One server of an upstream.

@@ -2,6 +2,7 @@
 
 use ipc::Role;
 use ipc::event::{ContestEvent, Event, GroupEvent, PriorityEvent, Severity, TransitionEvent, What};
+use ipc::mac::Mac;
 use ipc::status::RouterState;
 
 use crate::journal::line::Entry;
@@ -60,7 +61,7 @@ pub(crate) fn every_kind() -> Vec<What> {
         What::Contested(ContestEvent {
             router: "YN_API_GATEWAY".into(),
             address: [192, 168, 0, 105].into(),
-            mac: [2, 0, 0, 0, 0, 10],
+            mac: Mac([2, 0, 0, 0, 0, 10]),
         }),
         What::ProcessDied {
             role: Role::Proxy,

@@ -305,7 +305,8 @@ impl Handler<TestSinks> for Journal {
             }
         }
         if !found {
-            tracing::warn!("there is no sink to be tested: {:?}", test.sink);
+            let wanted = test.sink.as_deref().unwrap_or("none is configured");
+            tracing::warn!("there is no sink to be tested: {wanted}");
         }
     }
 }

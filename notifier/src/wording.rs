@@ -44,9 +44,7 @@ pub(crate) fn sentence(what: &What) -> String {
         ),
         What::Contested(contest) => format!(
             "virtual address {} of {} is claimed by {}",
-            contest.address,
-            contest.router,
-            mac(contest.mac)
+            contest.address, contest.router, contest.mac
         ),
         What::ProcessDied { role, slot, how } => {
             format!("process {role} {slot} died ({how}) and is restarted")
@@ -103,11 +101,6 @@ pub(crate) fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
-}
-
-/// A MAC address as `ip link` prints it.
-pub(crate) fn mac(octets: [u8; 6]) -> String {
-    octets.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 /// Addresses between single spaces.

@@ -125,7 +125,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ipc::status::{RouterState, RouterStatus, ServerStatus, TimerStatus};
+    use ipc::status::{Band, RouterState, RouterStatus, ServerStatus, TimerStatus};
 
     use super::*;
 
@@ -143,6 +143,10 @@ pub(crate) mod tests {
                 interface: "em1".into(),
                 state: RouterState::Master,
                 priority: 202,
+                base_priority: 200,
+                band: Band::Healthy,
+                track_proxy: true,
+                tracks: Vec::new(),
                 since_unix_ms: 1_450_110_430_000,
                 cause: "test".into(),
                 addresses: vec!["192.168.0.105".parse().unwrap()],
@@ -153,6 +157,11 @@ pub(crate) mod tests {
                 address_list_differs: 0,
                 message_only_checksums: 0,
                 became_master: 1,
+                ceased_master: 0,
+                releases_sent: 0,
+                releases_received: 0,
+                announcements_sent: 0,
+                contested: 0,
             }],
             timers: TimerStatus::default(),
             servers: vec![ServerStatus {

@@ -19,6 +19,7 @@ mod seldom;
 mod supervisor_link;
 mod virtual_addresses;
 mod virtual_macs;
+mod wording;
 
 use std::io;
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use core_vrrp::{
     WallTime,
 };
 use ipc::event::{ContestEvent, PriorityEvent, TransitionEvent};
+use ipc::mac::Mac;
 use ipc::status::RouterStatus;
 use ipc::vrrp::{FromVrrp, RouterSpec, TrackSubject, TrackVerdict, Transport};
 use platform::addresses::Assignment;
@@ -21,13 +22,14 @@ use crate::node::Known;
 use crate::ports::PortId;
 use crate::seldom::Seldom;
 use crate::virtual_addresses::{Carriers, VirtualAddresses};
+use crate::wording::{discarded, speaker};
 
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use status::Entered;
 pub(crate) use status::state as router_state;
+use status::{Entered, OutsideCore};
 
 /// A router of this node.
 pub(crate) struct Router {
@@ -43,6 +45,7 @@ pub(crate) struct Router {
     virtual_port: Option<PortId>,
     entered: Entered,
     seldom: Seldom,
+    announcements_sent: u64,
     leaving: Option<Leaving>,
 }
 
@@ -76,6 +79,7 @@ impl Router {
             virtual_port: None,
             entered: Entered::at_start(),
             seldom: Seldom::default(),
+            announcements_sent: 0,
             leaving: None,
         })
     }
@@ -267,6 +271,7 @@ impl Router {
             Effect::ChecksumDiffers { source, heard } => {
                 if let Some(more) = self.seldom.may_say("checksum", boottime()) {
                     let (name, heard) = (&self.spec.name, heard.name());
+                    let source = speaker(source, &self.spec.interface);
                     tracing::warn!(
                         "{name}: {source} sends checksums of the form {heard}, and `checksum` here \
                          has the other one; {more} more"
@@ -275,8 +280,9 @@ impl Router {
             }
             Effect::Discarded { reason, source } => {
                 if let Some(more) = self.seldom.may_say(reason.name(), boottime()) {
-                    let (name, reason) = (&self.spec.name, reason.name());
-                    tracing::warn!("{name}: advert of {source:?} discarded: {reason}; {more} more");
+                    let (name, interface) = (&self.spec.name, &self.spec.interface);
+                    let line = discarded(source, interface, reason, more);
+                    tracing::warn!("{name}: {line}");
                 }
             }
         }
@@ -312,7 +318,9 @@ impl Router {
         for _ in 0..times {
             for address in self.spec.held() {
                 if let Some(interface) = carriers.of(address) {
-                    outcome = host.ports.announce(interface, address.address).and(outcome);
+                    let announced = host.ports.announce(interface, address.address);
+                    self.announcements_sent += u64::from(announced.is_ok());
+                    outcome = announced.and(outcome);
                 }
             }
         }
@@ -362,7 +370,8 @@ impl Router {
 
     fn perform_contested(&self, address: IpAddr, mac: [u8; 6], host: &mut Host) {
         let router = self.spec.name.clone();
-        tracing::warn!("{router}: {address} is claimed by {mac:02x?}");
+        let mac = Mac(mac);
+        tracing::warn!("{router}: {address} is claimed by {mac}");
         let contest = ContestEvent {
             router,
             address,
@@ -417,6 +426,10 @@ impl Router {
     /// How it is now.
     pub(crate) fn status(&self, host: &Host) -> RouterStatus {
         let lost = self.ports().map(|port| host.ports.lost(port)).sum();
-        self.entered.status(&self.spec, &self.core, lost)
+        let actor = OutsideCore {
+            lost,
+            announcements_sent: self.announcements_sent,
+        };
+        self.entered.status(&self.spec, &self.core, &actor)
     }
 }

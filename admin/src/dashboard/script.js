@@ -46,14 +46,17 @@ function router(status) {
   const name = element('h3', '', element('span', '', status.name), pill(status.state, STATES[status.state] ?? ''));
   const heard = status.master ? status.master[0] + ', priority ' + status.master[1] : 'none yet';
   const discarded = status.discarded.map(([reason, times]) => reason + ' ' + count(times)).join(', ');
+  const changed = status.priority !== status.base_priority;
+  const priority = status.priority + (changed ? ', ' + status.base_priority + ' configured' : '');
   const rows = [
-    ['Priority', String(status.priority)],
+    ['Priority', priority],
     ['Since', ago(status.since_unix_ms)],
     ['Because', status.cause || '–'],
     ['Master heard', heard],
     ['Adverts', count(status.adverts_sent) + ' sent, ' + count(status.adverts_received) + ' heard'],
     ['Interface', status.interface + ', VRID ' + status.vrid],
   ];
+  if (status.contested) rows.push(['Contested', count(status.contested) + ' claims of others']);
   if (discarded) rows.push(['Discarded', discarded]);
   return element('div', 'router ' + status.state, name,
     element('p', 'addresses', status.addresses.join(', ')),

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use ipc::status::{NodeStatus, RouterState, RouterStatus};
+use ipc::status::{NodeStatus, RouterState, RouterStatus, TrackStatus};
+use ipc::vrrp::TrackSubject;
 
 use super::families::{Families, Labels};
 
@@ -87,12 +88,42 @@ pub(super) fn write_keepalived(families: &mut Families<'_>, node: &NodeStatus) -
     count(
         "keepalived_release_master",
         "How often the router ceased to be Master.",
-        &released_master,
+        &|router| router.ceased_master,
+    )?;
+    count(
+        "keepalived_pri_zero_sent",
+        "Adverts of priority 0 sent.",
+        &|router| router.releases_sent,
+    )?;
+    count(
+        "keepalived_pri_zero_rcvd",
+        "Adverts of priority 0 received.",
+        &|router| router.releases_received,
+    )?;
+    count(
+        "keepalived_addr_list_err",
+        "Adverts with another list of addresses than ours.",
+        &|router| router.address_list_differs,
     )?;
     for (name, help, reasons) in DISCARDED {
         count(name, help, &|router| discarded(router, reasons))?;
     }
-    Ok(())
+    write_scripts(families, &node.tracks)
+}
+
+fn write_scripts(families: &mut Families<'_>, tracks: &[TrackStatus]) -> fmt::Result {
+    let scripts = tracks.iter().filter_map(|track| match &track.subject {
+        TrackSubject::Script(name) => {
+            let up = u64::from(track.verdict.is_up());
+            Some(([("name", name.clone())], up))
+        }
+        _ => None,
+    });
+    families.gauges(
+        "keepalived_script_status",
+        "Whether a track script succeeds: 1 or 0.",
+        scripts,
+    )
 }
 
 /// nginx-prometheus-exporter's set.
@@ -160,12 +191,6 @@ const fn state_number(state: RouterState) -> u64 {
         RouterState::Master => 2,
         RouterState::Fault => 3,
     }
-}
-
-/// Each time but the one that lasts.
-fn released_master(router: &RouterStatus) -> u64 {
-    let lasts = u64::from(router.state == RouterState::Master);
-    router.became_master.saturating_sub(lasts)
 }
 
 fn discarded(router: &RouterStatus, reasons: &[&str]) -> u64 {

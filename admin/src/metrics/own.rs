@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use ipc::status::{
-    NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus,
+    Band, NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus,
+    TrackShare, TrackStatus,
 };
 
 use super::families::{Families, Labels};
@@ -13,9 +14,12 @@ use super::families::{Families, Labels};
 pub(super) fn write(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result {
     write_node(families, node)?;
     write_routers(families, &node.routers)?;
+    write_shares(families, &node.routers)?;
     write_adverts(families, &node.routers)?;
+    write_life(families, &node.routers)?;
     write_timers(families, &node.timers)?;
     write_servers(families, &node.servers)?;
+    write_tracks(families, &node.tracks)?;
     write_processes(families, &node.processes)?;
     write_traffic(families, node)
 }
@@ -138,11 +142,86 @@ fn write_adverts(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::
             .map(|router| (of_router(router), router.message_only_checksums)),
     )?;
     families.counters(
+        "evenkeel_vrrp_releases_sent",
+        "Adverts of priority 0 that a virtual router sent, to give up.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.releases_sent)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_releases_received",
+        "Adverts of priority 0 that a virtual router accepted.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.releases_received)),
+    )
+}
+
+/// How often it was Master, and what it did as such.
+fn write_life(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::Result {
+    families.counters(
         "evenkeel_vrrp_became_master",
         "How often a virtual router became Master.",
         routers
             .iter()
             .map(|router| (of_router(router), router.became_master)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_ceased_master",
+        "How often a virtual router ceased to be Master.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.ceased_master)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_announcements_sent",
+        "Gratuitous ARP packets and unsolicited neighbour advertisements of a virtual router.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.announcements_sent)),
+    )?;
+    families.counters(
+        "evenkeel_vrrp_contested",
+        "How often somebody else claimed an address while a virtual router was Master.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), router.contested)),
+    )
+}
+
+/// Why the priority is what it is.
+fn write_shares(families: &mut Families<'_>, routers: &[RouterStatus]) -> fmt::Result {
+    const BANDS: [Band; 3] = [Band::Healthy, Band::Degraded, Band::Unhealthy];
+    families.gauges(
+        "evenkeel_vrrp_base_priority",
+        "The configured priority of a virtual router.",
+        routers
+            .iter()
+            .map(|router| (of_router(router), u64::from(router.base_priority))),
+    )?;
+    families.gauges(
+        "evenkeel_vrrp_band",
+        "How well the node of a virtual router is: 1 for the band that it is in, 0 for the others.",
+        routers.iter().flat_map(|router| {
+            BANDS.map(|band| {
+                let [name] = of_router(router);
+                let labels = [name, ("band", band.to_string())];
+                (labels, u64::from(router.band == band))
+            })
+        }),
+    )?;
+    families.gauges(
+        "evenkeel_vrrp_track_weight",
+        "What a track adds to the priority of a virtual router at present.",
+        routers.iter().flat_map(|router| {
+            router.tracks.iter().filter_map(|track| {
+                let TrackShare::Adds(weight) = track.share else {
+                    return None;
+                };
+                let [name] = of_router(router);
+                Some(([name, ("track", track.subject.to_string())], weight))
+            })
+        }),
     )
 }
 
@@ -181,6 +260,23 @@ fn write_servers(families: &mut Families<'_>, servers: &[ServerStatus]) -> fmt::
         servers
             .iter()
             .map(|server| (of_server(server), seconds(server.since_unix_ms))),
+    )
+}
+
+fn write_tracks(families: &mut Families<'_>, tracks: &[TrackStatus]) -> fmt::Result {
+    families.gauges(
+        "evenkeel_track_up",
+        "Whether a script succeeds, a file has a number, enough processes run: 1 or 0.",
+        tracks
+            .iter()
+            .map(|track| (of_track(track), u64::from(track.verdict.is_up()))),
+    )?;
+    families.gauges(
+        "evenkeel_track_changed_timestamp_seconds",
+        "When the verdict on a track last changed, in seconds since 1970.",
+        tracks
+            .iter()
+            .map(|track| (of_track(track), seconds(track.since_unix_ms))),
     )
 }
 
@@ -252,6 +348,10 @@ fn of_server(server: &ServerStatus) -> Labels<2> {
         ("upstream", server.upstream.clone()),
         ("server", server.address.to_string()),
     ]
+}
+
+fn of_track(track: &TrackStatus) -> Labels<1> {
+    [("track", track.subject.to_string())]
 }
 
 fn of_process(process: &ProcessStatus) -> Labels<2> {

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipc::Role;
-use ipc::status::{ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus, Traffic};
+use ipc::status::{
+    Band, ProcessStatus, RouterState, RouterStatus, RouterTrack, ServerStatus, TimerStatus,
+    TrackShare, TrackStatus, Traffic,
+};
+use ipc::vrrp::{TrackSubject, TrackVerdict};
 
 use super::*;
 
@@ -14,6 +18,14 @@ fn router(name: &str, state: RouterState) -> RouterStatus {
         interface: "em1".into(),
         state,
         priority: 202,
+        base_priority: 200,
+        band: Band::Degraded,
+        track_proxy: true,
+        tracks: vec![RouterTrack {
+            subject: TrackSubject::Script("chk_gateway".into()),
+            verdict: Some(TrackVerdict::Up),
+            share: TrackShare::Adds(2),
+        }],
         since_unix_ms: 1_450_110_430_250,
         cause: "master timed out".into(),
         addresses: vec!["192.168.0.105".parse().unwrap()],
@@ -28,6 +40,11 @@ fn router(name: &str, state: RouterState) -> RouterStatus {
         address_list_differs: 6,
         message_only_checksums: 7,
         became_master: 2,
+        ceased_master: 1,
+        releases_sent: 8,
+        releases_received: 9,
+        announcements_sent: 30,
+        contested: 12,
     }
 }
 
@@ -58,7 +75,21 @@ fn node() -> NodeStatus {
             reason: "connection refused".into(),
             since_unix_ms: 1_450_110_100_000,
         }],
-        tracks: Vec::new(),
+        tracks: [
+            (TrackSubject::Script("chk_gateway".into()), TrackVerdict::Up),
+            (
+                TrackSubject::Script("chk_other".into()),
+                TrackVerdict::Unrunnable,
+            ),
+            (TrackSubject::File("load".into()), TrackVerdict::Value(-20)),
+        ]
+        .map(|(subject, verdict)| TrackStatus {
+            subject,
+            verdict,
+            reason: "why".into(),
+            since_unix_ms: 1_450_110_150_000,
+        })
+        .to_vec(),
         processes: vec![ProcessStatus {
             role: Role::Proxy,
             slot: 1,
@@ -202,9 +233,55 @@ fn the_numbers_are_the_nodes() {
         (format!("keepalived_advert_rcvd{{{exported}}}"), 22.0),
         (format!("keepalived_become_master{{{exported}}}"), 2.0),
         (format!("keepalived_release_master{{{exported}}}"), 1.0),
+        (format!("keepalived_pri_zero_sent{{{exported}}}"), 8.0),
+        (format!("keepalived_pri_zero_rcvd{{{exported}}}"), 9.0),
+        (format!("keepalived_addr_list_err{{{exported}}}"), 6.0),
         (
-            "keepalived_release_master{iname=\"OTHER\",intf=\"em1\",vrid=\"101\"}".to_owned(),
+            "keepalived_script_status{name=\"chk_gateway\"}".to_owned(),
+            1.0,
+        ),
+        (
+            "keepalived_script_status{name=\"chk_other\"}".to_owned(),
+            0.0,
+        ),
+        (format!("evenkeel_vrrp_base_priority{{{router}}}"), 200.0),
+        (
+            format!("evenkeel_vrrp_band{{{router},band=\"degraded\"}}"),
+            1.0,
+        ),
+        (
+            format!("evenkeel_vrrp_band{{{router},band=\"healthy\"}}"),
+            0.0,
+        ),
+        (
+            format!("evenkeel_vrrp_track_weight{{{router},track=\"script chk_gateway\"}}"),
             2.0,
+        ),
+        (
+            format!("evenkeel_vrrp_ceased_master_total{{{router}}}"),
+            1.0,
+        ),
+        (
+            format!("evenkeel_vrrp_releases_sent_total{{{router}}}"),
+            8.0,
+        ),
+        (
+            format!("evenkeel_vrrp_releases_received_total{{{router}}}"),
+            9.0,
+        ),
+        (
+            format!("evenkeel_vrrp_announcements_sent_total{{{router}}}"),
+            30.0,
+        ),
+        (format!("evenkeel_vrrp_contested_total{{{router}}}"), 12.0),
+        (
+            "evenkeel_track_up{track=\"script chk_other\"}".to_owned(),
+            0.0,
+        ),
+        ("evenkeel_track_up{track=\"file load\"}".to_owned(), 1.0),
+        (
+            "evenkeel_track_changed_timestamp_seconds{track=\"file load\"}".to_owned(),
+            1_450_110_150.0,
         ),
         (format!("keepalived_ip_ttl_err{{{exported}}}"), 3.0),
         (format!("keepalived_packet_len_err{{{exported}}}"), 4.0),

@@ -2,11 +2,19 @@
 
 use std::net::IpAddr;
 
-use core_vrrp::{Cause, Discard, Router as Core, State, Transition};
+use core_vrrp::{Cause, Discard, Router as Core, Share, State, Transition, Verdict};
 use ipc::event::TransitionEvent;
-use ipc::status::{RouterState, RouterStatus};
-use ipc::vrrp::RouterSpec;
+use ipc::status::{Band, RouterState, RouterStatus, RouterTrack, TrackShare};
+use ipc::vrrp::{RouterSpec, TrackVerdict};
 use platform::clock::unix_ms;
+
+/// What is counted that the core does not see.
+pub(super) struct OutsideCore {
+    /// Packets that never reached it.
+    pub(super) lost: u64,
+    /// Gratuitous ARP packets and unsolicited neighbour advertisements.
+    pub(super) announcements_sent: u64,
+}
 
 /// When and why the present state was entered.
 #[derive(Clone, Debug)]
@@ -46,8 +54,13 @@ impl Entered {
         }
     }
 
-    /// The router as it is now; `lost` packets never reached it.
-    pub(super) fn status(&self, spec: &RouterSpec, core: &Core, lost: u64) -> RouterStatus {
+    /// The router as it is now.
+    pub(super) fn status(
+        &self,
+        spec: &RouterSpec,
+        core: &Core,
+        outside: &OutsideCore,
+    ) -> RouterStatus {
         let counters = core.counters();
         let discarded = Discard::ALL
             .iter()
@@ -58,6 +71,10 @@ impl Entered {
             interface: spec.interface.clone(),
             state: state(core.state()),
             priority: core.effective_priority().get(),
+            base_priority: spec.priority,
+            band: band(core.band()),
+            track_proxy: spec.track_proxy,
+            tracks: tracks(spec, core),
             since_unix_ms: self.at_unix_ms,
             cause: self.cause.clone(),
             addresses: addresses(spec),
@@ -67,13 +84,18 @@ impl Entered {
             adverts_sent: counters.sent,
             adverts_received: counters.received,
             discarded: discarded
-                .chain([("queue_full", lost)])
+                .chain([("queue_full", outside.lost)])
                 .filter(|(_, count)| *count > 0)
                 .map(|(why, count)| (why.to_owned(), count))
                 .collect(),
             address_list_differs: counters.address_list_differs,
             message_only_checksums: counters.message_only_checksums,
             became_master: counters.became_master,
+            ceased_master: counters.ceased_master,
+            releases_sent: counters.releases_sent,
+            releases_received: counters.releases_received,
+            announcements_sent: outside.announcements_sent,
+            contested: counters.contested,
         }
     }
 }
@@ -85,6 +107,41 @@ pub(crate) fn state(state: State) -> RouterState {
         State::Backup => RouterState::Backup,
         State::Master => RouterState::Master,
         State::Fault => RouterState::Fault,
+    }
+}
+
+fn band(band: core_vrrp::Band) -> Band {
+    match band {
+        core_vrrp::Band::Healthy => Band::Healthy,
+        core_vrrp::Band::Degraded => Band::Degraded,
+        core_vrrp::Band::Unhealthy => Band::Unhealthy,
+    }
+}
+
+/// The core has the tracks in the order of the spec.
+fn tracks(spec: &RouterSpec, core: &Core) -> Vec<RouterTrack> {
+    let tracks = spec.tracks.iter().zip(core.tracks());
+    let track = |(track, (_, verdict, share)): (&ipc::vrrp::Track, (_, Option<Verdict>, Share))| {
+        RouterTrack {
+            subject: track.subject.clone(),
+            verdict: verdict.map(verdict_of),
+            share: match share {
+                Share::Adds(weight) => TrackShare::Adds(weight),
+                Share::Degraded => TrackShare::Degraded,
+                Share::Unhealthy => TrackShare::Unhealthy,
+                Share::Fault => TrackShare::Fault,
+            },
+        }
+    };
+    tracks.map(track).collect()
+}
+
+fn verdict_of(verdict: Verdict) -> TrackVerdict {
+    match verdict {
+        Verdict::Up => TrackVerdict::Up,
+        Verdict::Down => TrackVerdict::Down,
+        Verdict::Value(value) => TrackVerdict::Value(value),
+        Verdict::NoValue => TrackVerdict::Unrunnable,
     }
 }
 
