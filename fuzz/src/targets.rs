@@ -1,6 +1,7 @@
 //! The targets.
 
 mod adverts;
+mod frames;
 mod heads;
 mod machine;
 mod messages;
@@ -14,8 +15,12 @@ pub const TARGETS: &[Target] = &[
     adverts::IPV6,
     adverts::SIGNED,
     machine::MACHINE,
+    frames::LINK,
+    frames::CLAIMS,
     messages::PACKETS,
     messages::SNAPSHOTS,
+    messages::CHANNEL,
+    messages::CONTROL,
     heads::REQUESTS,
     heads::RESPONSES,
     heads::CHUNKED,

@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod check;
 pub mod codec;
+pub mod control;
 pub mod event;
 pub mod lifecycle;
 pub mod mac;

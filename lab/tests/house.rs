@@ -47,7 +47,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("evenkeel-admin", &["ipc", "link", "platform"]),
     ("evenkeel-demo", &["ipc", "platform"]),
     ("lab", &["platform"]),
-    ("fuzz", &["core-http1", "core-vrrp", "ipc", "settings"]),
+    (
+        "fuzz",
+        &[
+            "core-http1",
+            "core-vrrp",
+            "ipc",
+            "link",
+            "platform",
+            "settings",
+        ],
+    ),
 ];
 
 /// Crates of others that have one place.

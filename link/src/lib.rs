@@ -26,7 +26,7 @@ pub const BACKLOG_MAX: usize = 1024;
 /// A packet of this one octet says that the message is in a sealed memfd, the first descriptor that
 /// comes along, because it is larger than a packet may be. No message begins with this octet: it
 /// would be the first of a variant's number above 127, and no enum of `ipc` has so many.
-const IN_MEMFD: u8 = 0xff;
+pub const IN_MEMFD: u8 = 0xff;
 
 /// Why a message could not be sent or received.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +160,11 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
 }
 
 /// A message from its packet, or from the memfd that came in its place.
-fn read<M: DeserializeOwned>(
+///
+/// # Errors
+/// [`LinkError::Codec`] when the peer talks nonsense, [`LinkError::Io`] when what came is no sealed
+/// memfd.
+pub fn read<M: DeserializeOwned>(
     packet: &[u8],
     mut descriptors: Vec<OwnedFd>,
 ) -> Result<Received<M>, LinkError> {

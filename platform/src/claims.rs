@@ -207,8 +207,8 @@ fn received<T>(mut receive: impl FnMut() -> nix::Result<T>) -> Option<T> {
     }
 }
 
-/// The sender of an ARP packet, question or answer, for IPv4 on Ethernet.
-fn arp_sender(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
+/// The sender of an ARP packet, question or answer, for IPv4 on Ethernet, whose frame this is.
+pub fn arp_sender(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
     const IPV4_ON_ETHERNET: [u8; 6] = [0, 1, 8, 0, 6, 4];
     if frame.get(14..20)? != IPV4_ON_ETHERNET {
         return None;
@@ -218,8 +218,9 @@ fn arp_sender(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
     Some((address.into(), mac))
 }
 
-/// What a neighbour advertisement says: the target, and where it is.
-pub(crate) fn advertised(message: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
+/// What a neighbour advertisement says, of which `message` is what follows the IPv6 headers: the
+/// target, and where it is.
+pub fn advertised(message: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
     if *message.first()? != NEIGHBOUR_ADVERTISEMENT {
         return None;
     }

@@ -21,7 +21,7 @@ use pnet_packet::ipv6::Ipv6Packet;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 
 use crate::announce::{FRAME_OCTETS, arp_request, neighbour_solicitation};
-use crate::claims::advertised;
+use crate::claims::{advertised, arp_sender};
 use crate::interfaces::Interface;
 
 const PROTOCOL_NUMBER: i32 = 112;
@@ -139,7 +139,7 @@ impl Wire {
     /// The system's: ENETDOWN when the interface goes down.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         match self.receiver.next() {
-            Ok(frame) => Ok(read(frame, self.mac)),
+            Ok(frame) => Ok(read(frame, self.mac.octets())),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -216,13 +216,15 @@ fn vrrp_and_answers() -> [SockFilter; 13] {
     ]
 }
 
-fn read(frame: &[u8], own: MacAddr) -> Option<Frame> {
+/// What an Ethernet frame says that has passed the filter, to an interface with the MAC address `own`;
+/// `None`: nothing of interest.
+pub fn read(frame: &[u8], own: [u8; 6]) -> Option<Frame> {
     let ethernet = EthernetPacket::new(frame)?;
     let vrrp = || Frame::Vrrp {
         mac: ethernet.get_source().octets(),
         packet: ethernet.payload().to_vec(),
     };
-    let is_for_us = ethernet.get_destination() == own;
+    let is_for_us = ethernet.get_destination().octets() == own;
     let (address, mac) = match ethernet.get_ethertype() {
         EtherTypes::Ipv4 => return Some(vrrp()),
         EtherTypes::Ipv6 => {
@@ -236,16 +238,13 @@ fn read(frame: &[u8], own: MacAddr) -> Option<Frame> {
         }
         _ => {
             let arp = ArpPacket::new(ethernet.payload())?;
-            let is_answer =
-                arp.get_operation() == ArpOperations::Reply && arp.get_target_hw_addr() == own;
-            let sender = (
-                IpAddr::from(arp.get_sender_proto_addr()),
-                arp.get_sender_hw_addr().octets(),
-            );
-            is_answer.then_some(sender)?
+            let is_answer = arp.get_operation() == ArpOperations::Reply
+                && arp.get_target_hw_addr().octets() == own;
+            let (address, mac) = arp_sender(frame)?;
+            is_answer.then_some((IpAddr::from(address), mac))?
         }
     };
-    (mac != own.octets()).then_some(Frame::Answer { address, mac })
+    (mac != own).then_some(Frame::Answer { address, mac })
 }
 
 fn question(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_OCTETS] {
@@ -279,15 +278,18 @@ mod tests {
         );
         let address = Ipv4Addr::new(192, 168, 0, 105);
         let mut frame = question(other, Ipv4Addr::UNSPECIFIED);
-        assert_eq!(read(&frame, own), None);
+        assert_eq!(read(&frame, own.octets()), None);
         let mut arp = MutableArpPacket::new(&mut frame[ETHERNET_HEADER..]).expect("long enough");
         arp.set_operation(ArpOperations::Reply);
         arp.set_sender_proto_addr(address);
         arp.set_target_hw_addr(own);
         let (address, mac) = (IpAddr::from(address), other.octets());
-        assert_eq!(read(&frame, own), Some(Frame::Answer { address, mac }));
-        assert_eq!(read(&frame, other), None);
-        assert_eq!(read(&frame[..20], own), None);
+        assert_eq!(
+            read(&frame, own.octets()),
+            Some(Frame::Answer { address, mac })
+        );
+        assert_eq!(read(&frame, other.octets()), None);
+        assert_eq!(read(&frame[..20], own.octets()), None);
     }
 
     #[test]
@@ -299,22 +301,26 @@ mod tests {
         let address = "fd00::105".parse().expect("an address");
         let source = "fe80::2".parse().expect("an address");
         let mut frame = neighbour_solicitation(other, source, address);
-        assert_eq!(read(&frame, own), None, "a question");
+        assert_eq!(read(&frame, own.octets()), None, "a question");
         let kind = ETHERNET_HEADER + 40;
         let option = kind + 24;
         (frame[kind], frame[option]) = (136, 2);
-        assert_eq!(read(&frame, own), None, "to everybody");
+        assert_eq!(read(&frame, own.octets()), None, "to everybody");
         frame[..6].copy_from_slice(&own.octets());
         let answer = Frame::Answer {
             address: address.into(),
             mac: other.octets(),
         };
-        assert_eq!(read(&frame, own), Some(answer));
+        assert_eq!(read(&frame, own.octets()), Some(answer));
         for length in 0..frame.len() {
-            assert_eq!(read(&frame[..length], own), None, "{length} octets");
+            assert_eq!(
+                read(&frame[..length], own.octets()),
+                None,
+                "{length} octets"
+            );
         }
         let hop_limit = ETHERNET_HEADER + 7;
         frame[hop_limit] = 254;
-        assert_eq!(read(&frame, own), None, "from beyond the link");
+        assert_eq!(read(&frame, own.octets()), None, "from beyond the link");
     }
 }

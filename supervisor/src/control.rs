@@ -4,14 +4,12 @@
 //! The socket file is root's alone, and the peer's credentials are looked at besides.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use actix::prelude::*;
-use ipc::status::NodeStatus;
-use serde::{Deserialize, Serialize};
+pub(crate) use ipc::control::{Answer, Request};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -24,63 +22,6 @@ const CONNECTIONS_MAX: usize = 16;
 
 /// How long a client may take to say what it wants, and to read what is answered.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What may be asked.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub(crate) enum Request {
-    /// How things are.
-    Status,
-    /// Read the configuration again.
-    Reload,
-    /// Stop; the connection stays open until the end.
-    Stop {
-        /// Without waiting for connections to end.
-        now: bool,
-    },
-    /// Where the journal is.
-    Journal,
-    /// What is listened on, so that a check does not find our own ports in use.
-    Listening,
-}
-
-/// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub(crate) enum Answer {
-    /// To [`Request::Status`].
-    Status {
-        /// How things are.
-        status: Box<NodeStatus>,
-    },
-    /// To [`Request::Reload`]: it is in force.
-    Reloaded {
-        /// What changed, a phrase each.
-        changes: Vec<String>,
-    },
-    /// To [`Request::Reload`]: nothing has changed.
-    Refused {
-        /// Why, as text for the terminal.
-        errors: Vec<String>,
-    },
-    /// To [`Request::Stop`]: it has begun.
-    Stopping,
-    /// To [`Request::Journal`].
-    Journal {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// To [`Request::Listening`].
-    Listening {
-        /// The addresses.
-        addresses: Vec<SocketAddr>,
-    },
-    /// The request was not understood.
-    Misunderstood {
-        /// Why.
-        error: String,
-    },
-}
 
 /// A request on its way to the supervisor, who answers when it is done.
 #[derive(Message, Debug)]

@@ -10,6 +10,8 @@ use core_vrrp::{
     WallTime, decode, decode_ipv6, encode, encode_signed,
 };
 
+use platform::vrrp_socket::Packet;
+
 use super::machine::spec;
 use crate::Target;
 
@@ -23,6 +25,8 @@ pub(crate) const IPV4: Target = Target {
             let again = written(&received);
             let read = decode(&again).expect("what was read can be read again");
             assert_eq!((read.route, read.advert), (received.route, received.advert));
+            let vrid = Packet::Ipv4(input).vrid();
+            assert_eq!(vrid, Some(received.advert.vrid.get()), "whom it goes to");
         }
     },
 };

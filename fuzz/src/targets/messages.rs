@@ -1,9 +1,16 @@
 //! Messages between processes: what is read can be written, and is then the same.
 
+use std::fmt::Debug;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ipc::codec::{decode, encode_packet, encode_snapshot};
+use ipc::control::{Answer, Request};
+use ipc::vrrp::{ToVrrp, TrackSubject, TrackVerdict};
 use ipc::{Child, FromChild, ToChild};
+use link::IN_MEMFD;
+use platform::memfd;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -36,6 +43,68 @@ pub(crate) const PACKETS: Target = Target {
     },
 };
 
+/// What comes over a channel, itself or in a memfd: it means the same, and from a file that somebody
+/// may still write to nothing is read.
+pub(crate) const CHANNEL: Target = Target {
+    name: "channel",
+    seeds: || {
+        let messages = [
+            ToVrrp::MayLead,
+            ToVrrp::ProxyHealth { well: true },
+            ToVrrp::TrackChanged {
+                subject: TrackSubject::Script("chk".into()),
+                verdict: TrackVerdict::Value(-20),
+            },
+        ];
+        messages.iter().flat_map(encode_packet).collect()
+    },
+    repair: leave,
+    check: |input| {
+        let direct: Option<ToVrrp> = decode(input).ok();
+        assert_eq!(message(input, None), direct);
+        let sealed = memfd::sealed("fuzz", input).expect("a memfd");
+        assert_eq!(message(&[IN_MEMFD], Some(sealed)), direct);
+        let mut open = tempfile::tempfile().expect("a file");
+        open.write_all(input).expect("room");
+        assert_eq!(message(&[IN_MEMFD], Some(open.into())), None);
+    },
+};
+
+/// The control socket, and those who read its answers.
+pub(crate) const CONTROL: Target = Target {
+    name: "control",
+    seeds: || {
+        let requests = [
+            Request::Status,
+            Request::Reload,
+            Request::Stop { now: true },
+            Request::Listening,
+        ];
+        let answers = [
+            Answer::Stopping,
+            Answer::Reloaded {
+                changes: vec!["route / changed".into()],
+            },
+            Answer::Listening {
+                addresses: vec![([127, 0, 0, 1], 80).into()],
+            },
+            Answer::Journal {
+                folder: "/var/lib/evenkeel".into(),
+            },
+        ];
+        let requests = requests.iter().map(serde_json::to_vec);
+        requests
+            .chain(answers.iter().map(serde_json::to_vec))
+            .flatten()
+            .collect()
+    },
+    repair: leave,
+    check: |input| {
+        returns_as_json::<Request>(input);
+        returns_as_json::<Answer>(input);
+    },
+};
+
 /// Configurations of every role.
 pub(crate) const SNAPSHOTS: Target = Target {
     name: "ipc-snapshots",
@@ -53,6 +122,22 @@ pub(crate) const SNAPSHOTS: Target = Target {
 fn packets<C: Child>(input: &[u8]) {
     returns::<ToChild<C::To>>(input);
     returns::<FromChild<C::From>>(input);
+}
+
+fn message(packet: &[u8], memfd: Option<OwnedFd>) -> Option<ToVrrp> {
+    let received = link::read(packet, memfd.into_iter().collect()).ok()?;
+    assert!(received.descriptors.is_empty(), "the memfd is used up");
+    Some(received.message)
+}
+
+fn returns_as_json<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &[u8]) {
+    let Ok(message) = serde_json::from_slice::<T>(input) else {
+        return;
+    };
+    let line = serde_json::to_vec(&message).expect("what was read can be written");
+    assert!(!line.contains(&b'\n'), "a line is a line");
+    let again: T = serde_json::from_slice(&line).expect("and be read again");
+    assert_eq!(again, message);
 }
 
 /// Written again it may be shorter: postcard reads numbers that are longer than they need to be.
