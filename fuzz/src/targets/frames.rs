@@ -11,7 +11,7 @@ use crate::Target;
 /// What the doctor sees.
 pub(crate) const LINK: Target = Target {
     name: "link-frames",
-    seeds: || vec![arp_answer(), advertisement(), vrrp()],
+    seeds: || vec![arp_answer(OTHER), arp_answer(OWN), advertisement(), vrrp()],
     repair: leave,
     check: |input| match read(input, OWN) {
         Some(Frame::Vrrp { mac, packet }) => {
@@ -39,7 +39,7 @@ pub(crate) const LINK: Target = Target {
 /// What routers hear of others who claim their addresses.
 pub(crate) const CLAIMS: Target = Target {
     name: "claims",
-    seeds: || vec![arp_answer(), advertisement().split_off(ETHERNET + 40)],
+    seeds: || vec![arp_answer(OTHER), advertisement().split_off(ETHERNET + 40)],
     repair: leave,
     check: |input| {
         if let Some((address, mac)) = arp_sender(input) {
@@ -65,10 +65,10 @@ fn frame(ethertype: [u8; 2], payload: &[u8]) -> Vec<u8> {
     [&OWN, &OTHER, ethertype.as_slice(), payload].concat()
 }
 
-fn arp_answer() -> Vec<u8> {
+fn arp_answer(sender: [u8; 6]) -> Vec<u8> {
     let [asked, asker] = [[192, 168, 0, 105], [192, 168, 0, 101]];
     let head = [0, 1, 8, 0, 6, 4, 0, 2].as_slice();
-    frame([8, 6], &[head, &OTHER, &asked, &OWN, &asker].concat())
+    frame([8, 6], &[head, &sender, &asked, &OWN, &asker].concat())
 }
 
 fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
@@ -90,4 +90,23 @@ fn advertisement() -> Vec<u8> {
 
 fn vrrp() -> Vec<u8> {
     ipv6(112, &[0x31, 101, 200, 1, 0, 100, 0, 0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_inputs_are_understood() {
+        for (frame, is_understood) in [
+            (arp_answer(OTHER), true),
+            (arp_answer(OWN), false),
+            (advertisement(), true),
+            (vrrp(), true),
+        ] {
+            assert_eq!(read(&frame, OWN).is_some(), is_understood, "{frame:?}");
+        }
+        assert!(arp_sender(&arp_answer(OTHER)).is_some());
+        assert!(advertised(&advertisement()[ETHERNET + 40..]).is_some());
+    }
 }

@@ -74,29 +74,16 @@ pub(crate) const CHANNEL: Target = Target {
 pub(crate) const CONTROL: Target = Target {
     name: "control",
     seeds: || {
-        let requests = [
-            Request::Status,
-            Request::Reload,
-            Request::Stop { now: true },
-            Request::Listening,
+        let lines = [
+            r#"{"command":"status"}"#,
+            r#"{"command":"stop","now":true}"#,
+            r#"{"command":"journal"}"#,
+            r#"{"answer":"stopping"}"#,
+            r#"{"answer":"reloaded","changes":["route / changed"]}"#,
+            r#"{"answer":"listening","addresses":["127.0.0.1:80","[::1]:80"]}"#,
+            r#"{"answer":"journal","folder":"/var/lib/evenkeel"}"#,
         ];
-        let answers = [
-            Answer::Stopping,
-            Answer::Reloaded {
-                changes: vec!["route / changed".into()],
-            },
-            Answer::Listening {
-                addresses: vec![([127, 0, 0, 1], 80).into()],
-            },
-            Answer::Journal {
-                folder: "/var/lib/evenkeel".into(),
-            },
-        ];
-        let requests = requests.iter().map(serde_json::to_vec);
-        requests
-            .chain(answers.iter().map(serde_json::to_vec))
-            .flatten()
-            .collect()
+        lines.map(|line| line.as_bytes().to_vec()).to_vec()
     },
     repair: leave,
     check: |input| {
