@@ -23,8 +23,10 @@ use tokio::io::unix::AsyncFd;
 use crate::watch;
 
 mod outbox;
+mod virtual_mac;
 
 use outbox::Outbox;
+use virtual_mac::{from_mac, unjudged, without_padding};
 
 const PROTOCOL_NUMBER: i32 = 112;
 
@@ -113,6 +115,8 @@ impl Packet<'_> {
 #[derive(Debug)]
 pub struct VrrpSocket {
     socket: AsyncFd<OwnedFd>,
+    /// What hears instead of `socket`, where that would not hear everything.
+    ear: Option<AsyncFd<OwnedFd>>,
     family: Family,
     interface_index: u32,
     outbox: Outbox,
@@ -169,17 +173,23 @@ impl VrrpSocket {
         setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         enlarge(&socket);
         socket.set_nonblocking(true)?;
-        match virtual_mac {
-            Some(mac) => {
-                if family == Family::Ipv6 {
-                    socket.set_freebind_v6(true)?;
-                }
+        let mut ear = None;
+        match (virtual_mac, family) {
+            (None, _) => socket.detach_filter()?,
+            (Some(mac), Family::Ipv4) => {
+                let number = PROTOCOL_NUMBER.unsigned_abs();
+                let heard = unjudged(interface_index, number, mac)?;
+                setsockopt(&heard, sockopt::RxqOvfl, &1)?;
+                ear = Some(watch::readable(heard)?);
+            }
+            (Some(mac), Family::Ipv6) => {
+                socket.set_freebind_v6(true)?;
                 socket.attach_filter(&from_mac(mac))?;
             }
-            None => socket.detach_filter()?,
         }
         Ok(Self {
             socket: watch::readable(socket.into())?,
+            ear,
             family,
             interface_index,
             outbox: Outbox::default(),
@@ -211,7 +221,8 @@ impl VrrpSocket {
     /// Ready when packets have come in since the last time that this was ready: all of them must be
     /// received then.
     pub fn poll_arrival(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.socket
+        let incoming = self.ear.as_ref().unwrap_or(&self.socket);
+        incoming
             .poll_read_ready(context)
             .map(|ready| drop(ready.map(|mut ready| ready.clear_ready())))
     }
@@ -219,10 +230,12 @@ impl VrrpSocket {
     /// The next packet that came in, if there is one.
     pub fn receive<'a>(&mut self, inbox: &'a mut Inbox) -> Option<Packet<'a>> {
         let Inbox { octets, control } = inbox;
-        let arrived = receive(&self.socket, octets, control)?;
+        let incoming = self.ear.as_ref().unwrap_or(&self.socket);
+        let arrived = receive(incoming, octets, control)?;
         self.lost = arrived.lost.map_or(self.lost, u64::from);
         let octets = octets.get(..arrived.length)?;
         match self.family {
+            Family::Ipv4 if self.ear.is_some() => Some(Packet::Ipv4(without_padding(octets))),
             Family::Ipv4 => Some(Packet::Ipv4(octets)),
             Family::Ipv6 => Some(Packet::Ipv6 {
                 source: arrived.source?,
@@ -285,27 +298,6 @@ fn prepare_ipv6(socket: &Socket, interface_index: u32) -> io::Result<()> {
     setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true)?;
     Ok(())
-}
-
-/// Lets through what comes from a MAC address.
-fn from_mac([a, b, c, d, e, f]: [u8; 6]) -> [SockFilter; 6] {
-    const LOAD_WORD: u16 = 0x20;
-    const LOAD_HALF: u16 = 0x28;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    /// SKF_LL_OFF: what is before the packet, from the first octet of the Ethernet header on.
-    const ETHERNET: u32 = 0xffe0_0000;
-    const SOURCE: u32 = ETHERNET + 6;
-    let first = u32::from_be_bytes([a, b, c, d]);
-    let last = u32::from(u16::from_be_bytes([e, f]));
-    [
-        SockFilter::new(LOAD_WORD, 0, 0, SOURCE),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 3, first),
-        SockFilter::new(LOAD_HALF, 0, 0, SOURCE + 4),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, last),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-        SockFilter::new(RETURN, 0, 0, 0),
-    ]
 }
 
 /// As large as is allowed: a smaller buffer loses packets only when this process does not run.

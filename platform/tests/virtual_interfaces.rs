@@ -51,9 +51,17 @@ fn they_are_made_found_switched_and_removed() {
         assert!(!there.any(|it| it.interface_index == made));
         all.switch(made, false)?;
         assert!(!shown().contains("LOWER_UP"), "{}", shown());
-        all.remove(made)?;
-        assert_eq!(all.owned()?, []);
-        assert!(all.remove(made).is_err(), "it is gone");
+        let another = all.make("vrrp.102", below.index, MAC)?;
+        all.mark(another, "another")?;
+        let stays = all.make("vrrp.103", below.index, MAC)?;
+        all.mark(stays, "stays")?;
+        all.remove(&[made, another])?;
+        let left = all.owned()?;
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].index, stays);
+        assert!(all.remove(&[made, stays]).is_err(), "one of them is gone");
+        assert_eq!(all.owned()?, [], "and the other one too");
+        assert!(all.remove(&[]).is_err(), "nobody was meant");
         Ok(())
     };
     link().a.run(test).expect("the namespace").expect("netlink");
@@ -121,6 +129,8 @@ fn station() -> io::Result<u32> {
     let mut all = VirtualInterfaces::open()?;
     let made = all.make(NAME, below.index, MAC)?;
     Setting::Ipv6AddressMode.write(NAME, 1)?;
+    // Without an address there, the kernel then takes nothing that comes in for its own.
+    Setting::ReversePath.write(NAME, 2)?;
     Ok(made)
 }
 

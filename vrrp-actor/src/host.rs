@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use core_vrrp::Effects;
+use core_vrrp::{Effects, Time};
 use platform::addresses::{Addresses, Renewals};
 use platform::clock::boottime;
 use platform::interfaces::Interface;
@@ -97,7 +97,7 @@ impl Host {
     /// Ends a turn: everything that waits for others of its kind goes out.
     pub(crate) fn flush(&mut self) {
         self.ports.flush();
-        self.virtual_macs.flush();
+        self.virtual_macs.flush(Time(boottime()));
         if !self.renewals.is_empty() {
             self.flush_renewals();
         }

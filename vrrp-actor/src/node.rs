@@ -256,8 +256,10 @@ impl Node {
         if std::mem::take(&mut self.has_finished) {
             self.bury();
         }
+        let next = self.retry_at.min(self.host.reporter.due());
+        let due = self.host.virtual_macs.due();
         self.schedule
-            .set_alarm(self.retry_at.min(self.host.reporter.due()));
+            .set_alarm(due.map_or(next, |due| next.min(due)));
     }
 
     fn retry(&mut self) {
@@ -293,7 +295,10 @@ impl Node {
         });
         if self.routers.len() != before {
             self.rearrange();
-            self.sweep();
+            // Those that are still handing over are not kept waiting.
+            if self.routers.iter().all(|it| it.leaving().is_none()) {
+                self.sweep();
+            }
         }
         if self.routers.is_empty()
             && let Some(ended) = self.ended.take()

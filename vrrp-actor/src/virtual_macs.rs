@@ -5,10 +5,12 @@
 //! whatever the kernel would say there of its own accord would make switches believe that the station
 //! is here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
+use core_vrrp::Time;
 use ipc::vrrp::RouterSpec;
 use platform::interface_settings::Setting;
 use platform::interfaces::Interface;
@@ -30,6 +32,10 @@ const ABOVE: [(Setting, u32); 4] = [
     (Setting::Ipv6Advertisements, 0),
 ];
 
+/// Between two that are switched off. The kernel waits some 15 ms for each, with everything that others
+/// want of it: hundreds in a row would make everybody late.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// All of them.
 pub(crate) struct VirtualMacs {
     kernel: VirtualInterfaces,
@@ -37,8 +43,10 @@ pub(crate) struct VirtualMacs {
     known: Option<Vec<VirtualInterface>>,
     /// The numbers of those that this process has set up.
     prepared: BTreeSet<u32>,
-    /// To be switched off when the last adverts of the turn are out.
-    waning: Vec<u32>,
+    /// To be switched off when the last adverts of the turn are out, one after the other.
+    waning: VecDeque<u32>,
+    /// When the next one may be.
+    next: Time,
     has_left: bool,
 }
 
@@ -52,7 +60,8 @@ impl VirtualMacs {
             kernel: VirtualInterfaces::open()?,
             known: None,
             prepared: BTreeSet::new(),
-            waning: Vec::new(),
+            waning: VecDeque::new(),
+            next: Time(Duration::ZERO),
             has_left: false,
         })
     }
@@ -118,7 +127,7 @@ impl VirtualMacs {
         let (index, name) = self.make_named(spec, below.index, mac)?;
         let remark = format!("{before} {}", spec.name);
         if let Err(error) = self.kernel.mark(index, &remark) {
-            self.kernel.remove(index)?;
+            self.kernel.remove(&[index])?;
             return Err(error);
         }
         let made = VirtualInterface {
@@ -167,17 +176,27 @@ impl VirtualMacs {
 
     /// Has [`VirtualMacs::flush`] switch one off.
     pub(crate) fn lower(&mut self, index: u32) {
-        self.waning.push(index);
+        if !self.waning.contains(&index) {
+            self.waning.push_back(index);
+        }
     }
 
-    /// Switches off what is to be off.
-    pub(crate) fn flush(&mut self) {
-        for index in std::mem::take(&mut self.waning) {
+    /// Switches off one of those that are to be off, if it is time.
+    pub(crate) fn flush(&mut self, now: Time) {
+        if self.next <= now
+            && let Some(index) = self.waning.pop_front()
+        {
+            self.next = now + PAUSE;
             // It fails when the interface is gone, which is as well.
             if let Err(error) = self.kernel.switch(index, false) {
                 tracing::debug!("cannot switch interface {index} off: {error}");
             }
         }
+    }
+
+    /// When [`VirtualMacs::flush`] has something to do.
+    pub(crate) fn due(&self) -> Option<Time> {
+        (!self.waning.is_empty()).then_some(self.next)
     }
 
     /// Leaves everything as it is, for a successor.
@@ -207,20 +226,28 @@ impl VirtualMacs {
         };
         let (kept, unwanted): (Vec<_>, Vec<_>) =
             known.iter().cloned().partition(|it| is_wanted(&it));
+        self.remove(&unwanted);
         for one in &unwanted {
-            self.waning.retain(|it| *it != one.index);
-            self.prepared.remove(&one.index);
-            if let Err(error) = self.kernel.remove(one.index) {
-                tracing::error!("cannot remove {}: {error}", one.name);
-            }
             let is_last = !kept.iter().any(|it| it.parent_index == one.parent_index);
-            let below = interfaces.iter().find(|it| it.index == one.parent_index);
-            if let (true, Some(below), Some(before)) = (is_last, below, Before::parse(&one.remark))
-            {
+            let mut below = interfaces.iter().filter(|_| is_last);
+            let below = below.find(|it| it.index == one.parent_index);
+            if let (Some(below), Some(before)) = (below, Before::parse(&one.remark)) {
                 before.restore(&below.name);
             }
         }
         self.known = Some(kept);
+    }
+
+    fn remove(&mut self, unwanted: &[VirtualInterface]) {
+        let indices: Vec<u32> = unwanted.iter().map(|it| it.index).collect();
+        self.waning.retain(|it| !indices.contains(it));
+        self.prepared.retain(|it| !indices.contains(it));
+        if !indices.is_empty()
+            && let Err(error) = self.kernel.remove(&indices)
+        {
+            let names: Vec<_> = unwanted.iter().map(|it| &it.name).collect();
+            tracing::error!("cannot remove all of {names:?}: {error}");
+        }
     }
 
     fn known(&mut self) -> io::Result<&[VirtualInterface]> {
