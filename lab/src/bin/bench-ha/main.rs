@@ -137,11 +137,16 @@ const SCENARIOS: &[Scenario] = &[
         "one worker killed",
         &[SECOND],
         harm::one_worker_killed,
-        |_| vec![Bound::time("silent", TENTH), Bound::count("moves", 0)],
+        |_| {
+            vec![
+                Bound::time("silent", TENTH),
+                Bound::count("moves", 0).always(),
+            ]
+        },
     ),
     Scenario::new("proxy killed", ALL, harm::proxy_killed, |_| {
         let silent = Bound::time("silent", Duration::from_millis(60));
-        vec![silent, Bound::count("moves", 0)]
+        vec![silent, Bound::count("moves", 0).always()]
     }),
     Scenario::new("proxy frozen", ALL, harm::proxy_frozen, |_| {
         vec![Bound::time("silent", SECOND)]
@@ -173,7 +178,7 @@ const SCENARIOS: &[Scenario] = &[
             let pause = contender.interval + contender.interval / 10;
             vec![
                 Bound::count("failed", 0),
-                Bound::count("moves", 0),
+                Bound::count("moves", 0).always(),
                 Bound::time("longest pause between adverts", pause),
             ]
         },
@@ -194,7 +199,7 @@ const SCENARIOS: &[Scenario] = &[
         "split heals on a busy machine",
         &[HUNDREDTH],
         split::healed_while_busy,
-        |_| vec![Bound::count("moves", 0)],
+        |_| vec![Bound::count("moves", 0).always()],
     ),
 ];
 
@@ -206,5 +211,5 @@ fn two_owners(contender: Contender) -> Vec<Bound> {
     } else {
         Duration::from_millis(2_100)
     };
-    vec![Bound::time("two owners", most)]
+    vec![Bound::time("two owners", most).always()]
 }
