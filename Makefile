@@ -53,7 +53,7 @@ soak:
 
 # Inputs that nobody has tried for every decoder; what breaks one is kept in fuzz/corpus.
 fuzz:
-	$(CARGO) run --release --package fuzz -- $(SECONDS)
+	$(CARGO) run --profile fuzz --package fuzz -- $(SECONDS)
 
 # CPU time per request beside nginx.
 bench: release install-packages

@@ -82,12 +82,12 @@ impl Target {
 }
 
 impl Finding {
-    /// Keeps the input in the corpus, where every test finds it from now on.
+    /// Keeps the input in a corpus; in that of [`corpus_folder`] every test finds it from now on.
     ///
     /// # Errors
     /// The system's.
-    pub fn keep(&self) -> std::io::Result<PathBuf> {
-        let folder = folder(self.target);
+    pub fn keep(&self, corpus: &Path) -> std::io::Result<PathBuf> {
+        let folder = corpus.join(self.target);
         std::fs::create_dir_all(&folder)?;
         let sum = self
             .input
@@ -105,15 +105,15 @@ fn quietly(check: impl FnOnce() + std::panic::UnwindSafe) -> bool {
     catch_unwind(check).is_ok()
 }
 
-fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(target)
+/// Where findings are kept, a folder for each target.
+#[must_use]
+pub fn corpus_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
 
 /// What was found before, in the order of names.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let Ok(entries) = std::fs::read_dir(folder(target)) else {
+    let Ok(entries) = std::fs::read_dir(corpus_folder().join(target)) else {
         return Vec::new(); // nothing was found yet
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();

@@ -4,12 +4,17 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fuzz::TARGETS;
+use fuzz::{TARGETS, corpus_folder};
 
 /// Mutations between two looks at the clock.
 const BATCH: u32 = 2_000;
 
 fn main() -> ExitCode {
+    // As in the release profile: the first finding would end this program before it is kept.
+    if cfg!(panic = "abort") {
+        eprintln!("built with panic = \"abort\": use `cargo run --profile fuzz`, or `make fuzz`");
+        return ExitCode::FAILURE;
+    }
     let seconds = std::env::args().nth(1).and_then(|word| word.parse().ok());
     let time = Duration::from_secs(seconds.unwrap_or(600));
     let since_epoch = SystemTime::now()
@@ -22,7 +27,7 @@ fn main() -> ExitCode {
         let mut count = 0_u64;
         while begin.elapsed() < share {
             if let Err(finding) = target.check_mutations(seed, BATCH) {
-                match finding.keep() {
+                match finding.keep(&corpus_folder()) {
                     Ok(path) => println!("{}: found {}", target.name, path.display()),
                     Err(error) => println!("{}: {error}: {:?}", target.name, finding.input),
                 }
