@@ -14,6 +14,7 @@ use crate::claims::Claims;
 use crate::ports::Ports;
 use crate::reporter::Reporter;
 use crate::seldom::Seldom;
+use crate::virtual_addresses::Holders;
 use crate::virtual_macs::VirtualMacs;
 
 /// So many octets of requests go to the kernel at once.
@@ -21,6 +22,8 @@ const RENEWALS_OCTETS_MAX: usize = 16 * 1024;
 
 /// The machine, as routers use it.
 pub(crate) struct Host {
+    /// The moment of this turn. All that is done in a turn is done at one moment.
+    now: Time,
     /// As they are now.
     pub(crate) interfaces: Rc<[Interface]>,
     /// Where adverts go out and come in.
@@ -29,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) claims: Claims,
     /// Changes addresses.
     pub(crate) addresses: Addresses,
+    /// Which routers hold which.
+    pub(crate) holders: Holders,
     /// Interfaces of routers with MAC addresses of their own.
     pub(crate) virtual_macs: VirtualMacs,
     /// Where news of routers goes.
@@ -49,10 +54,12 @@ impl Host {
     /// When there is no netlink.
     pub(crate) fn new(interfaces: Rc<[Interface]>, reporter: Reporter) -> io::Result<Self> {
         Ok(Self {
+            now: Time(boottime()),
             interfaces,
             ports: Ports::default(),
             claims: Claims::default(),
             addresses: Addresses::open()?,
+            holders: Holders::default(),
             virtual_macs: VirtualMacs::new()?,
             reporter,
             effects: Effects::default(),
@@ -60,6 +67,17 @@ impl Host {
             sources: BTreeMap::new(),
             seldom: Seldom::default(),
         })
+    }
+
+    /// A turn begins, or goes on after some work.
+    pub(crate) fn look_at_clock(&mut self) -> Time {
+        self.now = Time(boottime());
+        self.now
+    }
+
+    /// The moment of this turn.
+    pub(crate) fn now(&self) -> Time {
+        self.now
     }
 
     /// What was seen of addresses and of interfaces with virtual MAC addresses may be out of date.
@@ -97,13 +115,15 @@ impl Host {
     /// Ends a turn: everything that waits for others of its kind goes out.
     pub(crate) fn flush(&mut self) {
         self.ports.flush();
+        self.flush_renewals();
         self.virtual_macs.flush(Time(boottime()));
-        if !self.renewals.is_empty() {
-            self.flush_renewals();
-        }
     }
 
-    fn flush_renewals(&mut self) {
+    /// Renews what waits for it. Owed before addresses are taken off: it would put them back.
+    pub(crate) fn flush_renewals(&mut self) {
+        if self.renewals.is_empty() {
+            return;
+        }
         let renewed = self.addresses.renew(&self.renewals);
         self.renewals.clear();
         if let Err(error) = renewed

@@ -12,10 +12,10 @@ use actix::fut::ActorFuture;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
-use core_vrrp::{Event, Time};
+use core_vrrp::{Event, Time, WallTime};
 use ipc::vrrp::{FromVrrp, RouterSpec, ToVrrp, TrackSubject, TrackVerdict, VrrpSnapshot};
 use platform::addresses::Assignment;
-use platform::clock::boottime;
+use platform::clock::walltime;
 use platform::interfaces::Interface;
 use platform::vrrp_socket::Inbox;
 use tokio::sync::oneshot;
@@ -121,12 +121,14 @@ impl Node {
 
     /// What has come in is heard first: it may be that nothing is due any more.
     fn wake(&mut self, is_claimed: bool) {
+        self.host.look_at_clock();
         self.receive();
         if is_claimed {
             self.hear_claims();
         }
+        // One moment for all: the work for the first is not to make the last one late.
+        let now = self.host.look_at_clock();
         for place in 0..self.routers.len() {
-            let now = Time(boottime());
             if let Some(due) = self.schedule.reached(place, now) {
                 self.lateness.note(now.since(due));
                 self.feed(place, Event::Timeout);
@@ -138,13 +140,11 @@ impl Node {
     fn receive(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         for port in 0..self.host.ports.count() {
-            let mut left = PACKETS_AT_ONCE;
-            while let Some(packet) = self.host.ports.receive(port, &mut inbox) {
-                left -= 1;
-                self.is_behind |= left == 0;
-                if left == 0 {
+            for left in (0..PACKETS_AT_ONCE).rev() {
+                let Some(packet) = self.host.ports.receive(port, &mut inbox) else {
                     break;
-                }
+                };
+                self.is_behind |= left == 0;
                 let Some(vrid) = packet.vrid() else {
                     continue;
                 };
@@ -241,15 +241,16 @@ impl Node {
 
     /// Everything that was to be done is on its way when this returns.
     fn end_turn(&mut self) {
-        let now = Time(boottime());
+        self.host.flush();
+        let now = self.host.look_at_clock();
         if self.retry_at <= now {
             self.retry_at = now + RETRY;
             self.retry();
-            for router in &mut self.routers {
-                router.note_clock(&mut self.host);
+            for place in 0..self.routers.len() {
+                self.feed(place, Event::WallClock(WallTime(walltime())));
             }
+            self.host.flush();
         }
-        self.host.flush();
         if self.host.reporter.due() <= now || self.has_finished {
             self.report(now);
         }
@@ -312,6 +313,7 @@ impl Node {
         // A router that comes later finds nothing that was left to it.
         let found = (!self.is_configured).then(|| self.found_at_start());
         self.is_configured = true;
+        self.host.look_at_clock();
         if let Some(succession) = snapshot.succession {
             self.known = Known {
                 may_lead: succession.may_lead,
@@ -320,6 +322,11 @@ impl Node {
                 succeeds: true,
             };
         }
+        // The verdict on what is tracked no more is not to be believed when it is tracked again.
+        self.known.tracks.retain(|subject, _| {
+            let mut tracks = snapshot.routers.iter().flat_map(|router| &router.tracks);
+            tracks.any(|track| track.subject == *subject)
+        });
         self.host.look_again();
         for router in &mut self.routers {
             let successor = snapshot
@@ -363,7 +370,7 @@ impl Node {
             None => (None, Vec::new()),
         };
         let name = spec.name.clone();
-        match Router::new(spec, virtual_one, left) {
+        match Router::new(spec, virtual_one, left, &mut self.host) {
             Ok(mut router) => {
                 router.begin(&self.known, &mut self.host);
                 self.routers.push(router);
@@ -403,6 +410,7 @@ impl Node {
     }
 
     fn told(&mut self, message: ToVrrp) {
+        self.host.look_at_clock();
         match message {
             ToVrrp::MayLead => {
                 self.known.may_lead = true;
@@ -496,6 +504,7 @@ impl Handler<LinksChanged> for Node {
     type Result = ();
 
     fn handle(&mut self, _: LinksChanged, _: &mut Self::Context) {
+        self.host.look_at_clock();
         self.host.interfaces = self.links.borrow_and_update().clone();
         self.host.look_again();
         self.host.ports.set_interfaces(&self.host.interfaces);
@@ -528,6 +537,7 @@ impl Handler<Shutdown> for Node {
     fn handle(&mut self, _: Shutdown, _: &mut Self::Context) -> Self::Result {
         let (ended, until_ended) = oneshot::channel();
         self.ended = Some(ended);
+        self.host.look_at_clock();
         self.for_each(|router, _, host| {
             if router.leaving().is_none() {
                 router.shut_down(Leaving::ForNow, host);

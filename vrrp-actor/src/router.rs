@@ -68,11 +68,12 @@ impl Router {
         spec: RouterSpec,
         virtual_one: Option<Interface>,
         leftovers: Vec<Assignment>,
+        host: &mut Host,
     ) -> Result<Self, String> {
         Ok(Self {
             core: Core::new(core_spec(&spec, no_source(&spec))?),
             has_leftovers: !leftovers.is_empty(),
-            addresses: VirtualAddresses::new(leftovers, spec.lease_seconds),
+            addresses: VirtualAddresses::new(leftovers, spec.lease_seconds, &mut host.holders),
             spec,
             port: None,
             virtual_one,
@@ -113,11 +114,13 @@ impl Router {
         // The port first: the core has something to say when it is told.
         self.look_at_links(host);
         self.reload_core(self.core.spec().source, host);
+        // Now that the core knows of new ones.
+        self.track_interfaces(host);
         self.note_proxy(known, host);
     }
 
-    /// What the clock on the wall says. Told again and again, since it may be set.
-    pub(crate) fn note_clock(&mut self, host: &mut Host) {
+    /// What the clock on the wall says.
+    fn note_clock(&mut self, host: &mut Host) {
         self.feed(Event::WallClock(WallTime(walltime())), host);
     }
 
@@ -134,14 +137,15 @@ impl Router {
 
     /// Holds nothing any more, whatever the core thinks: the end.
     pub(crate) fn release(&mut self, host: &mut Host) {
-        self.addresses.release(&mut host.addresses);
+        self.addresses
+            .release(&mut host.holders, &mut host.addresses);
     }
 
     /// Lets the core take an event and carries out what it says. What can go out together with that
     /// of other routers waits for [`Host::flush`].
     pub(crate) fn feed(&mut self, event: Event<'_>, host: &mut Host) {
         let mut effects = std::mem::take(&mut host.effects);
-        self.core.handle(Time(boottime()), event, &mut effects);
+        self.core.handle(host.now(), event, &mut effects);
         for effect in effects.drain() {
             self.perform(effect, host);
         }
@@ -167,18 +171,8 @@ impl Router {
 
     /// Brings the port and the tracked interfaces in line with what the interfaces are now.
     pub(crate) fn look_at_links(&mut self, host: &mut Host) {
+        self.track_interfaces(host);
         let interfaces = Rc::clone(&host.interfaces);
-        let is_up = |name: &str| interfaces.iter().any(|it| it.name == name && it.is_up);
-        for track in self.spec.tracks.clone() {
-            if let TrackSubject::Interface(name) = &track.subject {
-                let verdict = if is_up(name) {
-                    TrackVerdict::Up
-                } else {
-                    TrackVerdict::Down
-                };
-                self.track(&track.subject, verdict, host);
-            }
-        }
         let own = interfaces
             .iter()
             .find(|it| it.name == self.spec.interface && it.is_up);
@@ -194,6 +188,21 @@ impl Router {
             false
         });
         self.feed(Event::Link { up }, host);
+    }
+
+    fn track_interfaces(&mut self, host: &mut Host) {
+        let interfaces = Rc::clone(&host.interfaces);
+        let is_up = |name: &str| interfaces.iter().any(|it| it.name == name && it.is_up);
+        for track in self.spec.tracks.clone() {
+            if let TrackSubject::Interface(name) = &track.subject {
+                let verdict = if is_up(name) {
+                    TrackVerdict::Up
+                } else {
+                    TrackVerdict::Down
+                };
+                self.track(&track.subject, verdict, host);
+            }
+        }
     }
 
     /// Whether adverts can be sent: the port is open and there is an address to send them from.
@@ -257,7 +266,8 @@ impl Router {
         match effect {
             Effect::AddAddresses => self.perform_add(host),
             Effect::RemoveAddresses => {
-                self.addresses.release(&mut host.addresses);
+                host.flush_renewals();
+                self.release(host);
                 self.lower(host);
             }
             Effect::RenewLease => host.renew(self.addresses.renewals()),
@@ -293,12 +303,14 @@ impl Router {
             let raised = host.virtual_macs.raise(virtual_one.index);
             self.complain("cannot switch on its interface", raised);
         }
+        host.flush_renewals();
         let carriers = Carriers {
             spec: &self.spec,
             virtual_one: self.virtual_one.as_ref(),
             interfaces: &host.interfaces,
         };
-        self.addresses.hold(&carriers, &mut host.addresses);
+        self.addresses
+            .hold(&carriers, &mut host.holders, &mut host.addresses);
     }
 
     fn perform_send(&mut self, priority: Priority, host: &mut Host) {

@@ -16,7 +16,12 @@ pub(crate) struct VirtualAddresses {
 
 impl VirtualAddresses {
     /// Holds what a predecessor of this process left behind.
-    pub(crate) fn new(leftovers: Vec<Assignment>, lease_seconds: Option<u32>) -> Self {
+    pub(crate) fn new(
+        leftovers: Vec<Assignment>,
+        lease_seconds: Option<u32>,
+        holders: &mut Holders,
+    ) -> Self {
+        holders.note(&leftovers);
         Self {
             renewals: renewals(&leftovers, lease_seconds),
             held: leftovers,
@@ -24,11 +29,18 @@ impl VirtualAddresses {
     }
 
     /// Holds all addresses of the router, and none that an earlier one had.
-    pub(crate) fn hold(&mut self, carriers: &Carriers<'_>, kernel: &mut Addresses) {
+    pub(crate) fn hold(
+        &mut self,
+        carriers: &Carriers<'_>,
+        holders: &mut Holders,
+        kernel: &mut Addresses,
+    ) {
         let wanted: Vec<_> = carriers.assignments().collect();
         carriers.complain_of_missing();
+        holders.note(&wanted);
         for old in std::mem::take(&mut self.held) {
-            if !wanted.iter().any(|new| new.is_same_address(&old)) {
+            let is_last = holders.forget(&old);
+            if is_last {
                 release_one(&old, kernel);
             }
         }
@@ -51,9 +63,11 @@ impl VirtualAddresses {
     }
 
     /// Holds nothing any more.
-    pub(crate) fn release(&mut self, kernel: &mut Addresses) {
+    pub(crate) fn release(&mut self, holders: &mut Holders, kernel: &mut Addresses) {
         for held in std::mem::take(&mut self.held) {
-            release_one(&held, kernel);
+            if holders.forget(&held) {
+                release_one(&held, kernel);
+            }
         }
         self.renewals.clear();
     }
@@ -66,6 +80,27 @@ impl VirtualAddresses {
             let addresses = listed(self.held.iter().map(|it| it.address));
             tracing::error!("cannot hold all of {addresses}: {error}");
         }
+    }
+}
+
+/// Who holds what on this node: an address that a reload moves from one router to another is held by
+/// both for a while, and taken off by neither.
+#[derive(Debug, Default)]
+pub(crate) struct Holders(Vec<Assignment>);
+
+impl Holders {
+    /// One router more holds these.
+    fn note(&mut self, held: &[Assignment]) {
+        self.0.extend_from_slice(held);
+    }
+
+    /// One router less holds this. Returns whether none is left.
+    fn forget(&mut self, held: &Assignment) -> bool {
+        let is_it = |it: &Assignment| it.is_same_address(held);
+        if let Some(place) = self.0.iter().position(is_it) {
+            self.0.swap_remove(place);
+        }
+        !self.0.iter().any(is_it)
     }
 }
 
@@ -132,5 +167,34 @@ impl<'a> Carriers<'a> {
             let address = address.address;
             tracing::error!("{router}: there is no interface {name} for {address}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignment(prefix_len: u8) -> Assignment {
+        Assignment {
+            interface_index: 2,
+            address: [192, 168, 0, 105].into(),
+            prefix_len,
+            scope: 0,
+            label: None,
+        }
+    }
+
+    #[test]
+    fn only_the_last_holder_of_an_address_takes_it_off() {
+        let mut holders = Holders::default();
+        let held = assignment(32);
+        holders.note(std::slice::from_ref(&held));
+        holders.note(&[held.clone(), assignment(24)]);
+        assert!(!holders.forget(&held), "another router has it");
+        assert!(holders.forget(&held), "nobody has it any more");
+        assert!(
+            holders.forget(&assignment(24)),
+            "another length is another address"
+        );
     }
 }

@@ -153,7 +153,7 @@ impl VirtualMacs {
         let family = if no_source(spec).is_ipv6() { "6" } else { "" };
         let names = [
             format!("vrrp{family}.{}", spec.vrid),
-            format!("vrrp{family}.{below}.{}", spec.vrid),
+            format!("vrrp{family}.{below:x}.{}", spec.vrid),
         ];
         for name in names {
             match self.kernel.make(&name, below, mac) {
