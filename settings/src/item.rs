@@ -217,16 +217,13 @@ impl<'a> Item<'a> {
         Some(string)
     }
 
-    /// A string that is not empty, and that no finding shows.
+    /// A string that is not empty, and that others should not read. That no finding shows it follows
+    /// from its key.
     pub(crate) fn secret_string(&self) -> Option<String> {
-        match &self.value.kind {
-            ValueKind::String(_) => self.context.report.borrow_mut().hide(&self.position()),
-            ValueKind::Table(table) => {
-                if let Some(ValueKind::String(path)) = table.get("file").map(|file| &file.kind) {
-                    self.warn_of_readers(Path::new(path));
-                }
-            }
-            _ => {}
+        if let ValueKind::Table(table) = &self.value.kind
+            && let Some(ValueKind::String(path)) = table.get("file").map(|file| &file.kind)
+        {
+            self.warn_of_readers(Path::new(path));
         }
         self.filled_string()
     }

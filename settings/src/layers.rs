@@ -7,6 +7,7 @@
 
 mod environment;
 mod places;
+mod secrets;
 
 use std::fs;
 use std::ops::Range;
@@ -24,6 +25,7 @@ use crate::words::{near, quoted_list};
 use environment::{ENVIRONMENT, environment_text};
 use places::{Place, Places, path_of};
 pub(crate) use places::{TreePath, below, last_key};
+use secrets::{secrets_of, secrets_of_broken};
 
 /// The sections that a file may have.
 const SECTIONS: &[&str] = &[
@@ -72,7 +74,7 @@ impl Merged {
         match (self.places.find(path), self.texts.first()) {
             (Some(place), _) => Position::of_range(Arc::clone(&place.text), range(place)),
             (None, Some(file)) => Position::whole(Arc::clone(file)),
-            (None, None) => Position::whole(environment_text(String::new())),
+            (None, None) => Position::whole(environment_text("", "")),
         }
     }
 
@@ -152,7 +154,7 @@ impl Reading<'_> {
             Ok(config) => Some(config.cache),
             Err(error) => {
                 let text = self.texts.first().cloned();
-                let text = text.unwrap_or_else(|| environment_text(String::new()));
+                let text = text.unwrap_or_else(|| environment_text("", ""));
                 self.report
                     .push(&Position::whole(text), error.to_string(), "");
                 None
@@ -188,6 +190,7 @@ impl Reading<'_> {
         let text = Text {
             name: path.display().to_string(),
             content: String::new(),
+            secrets: Vec::new(),
         };
         let position = Position::whole(Arc::new(text));
         self.report
@@ -202,12 +205,18 @@ impl Reading<'_> {
                 return None;
             }
         };
+        let (table, errors) = DeTable::parse_recoverable(&content);
+        let secrets = if errors.is_empty() {
+            secrets_of(table.get_ref())
+        } else {
+            secrets_of_broken(&content)
+        };
         let text = Arc::new(Text {
             name: path.display().to_string(),
-            content,
+            content: content.clone(),
+            secrets,
         });
         self.texts.push(Arc::clone(&text));
-        let (table, errors) = DeTable::parse_recoverable(&text.content);
         for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
             let range = error.span().unwrap_or(0..0);
             let position = Position::of_range(Arc::clone(&text), range);

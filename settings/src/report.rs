@@ -15,6 +15,8 @@ pub(crate) struct Text {
     pub(crate) name: String,
     /// All of it.
     pub(crate) content: String,
+    /// What of it no finding shows: the places of secrets, in octets.
+    pub(crate) secrets: Vec<Range<usize>>,
 }
 
 /// A place in a text that the configuration was read from. Cheap to clone; keeps its text alive.
@@ -36,6 +38,7 @@ impl Position {
         Self::whole(Arc::new(Text {
             name,
             content: String::new(),
+            secrets: Vec::new(),
         }))
     }
 
@@ -87,12 +90,26 @@ impl Position {
         self.column
     }
 
-    /// The line itself, without its end; empty when the file as a whole is meant.
-    pub fn line_text(&self) -> &str {
-        let index = self.line.checked_sub(1);
-        index
-            .and_then(|index| self.text.content.lines().nth(index))
-            .unwrap_or("")
+    /// The line itself, without its end, a star for each character of a secret; quotes stay. Empty
+    /// when the file as a whole is meant.
+    pub fn line_text(&self) -> String {
+        let content = self.text.content.as_str();
+        let mut lines = content.split_inclusive('\n');
+        let before = self.line.saturating_sub(1);
+        let start: usize = lines.by_ref().take(before).map(str::len).sum();
+        let line = lines.next().filter(|_| self.line > 0).unwrap_or("");
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let is_secret = |at: usize| {
+            let mut secrets = self.text.secrets.iter();
+            secrets.any(|secret| secret.contains(&at))
+        };
+        let shown = line.char_indices().map(|(index, c)| match c {
+            '"' | '\'' => c,
+            _ if is_secret(start + index) => '*',
+            _ => c,
+        });
+        shown.collect()
     }
 }
 
@@ -172,8 +189,6 @@ pub struct Finding {
     pub message: String,
     /// What to do about it, a phrase without a full stop; may be empty.
     pub advice: String,
-    /// What of the line is not shown: secrets.
-    hidden: Vec<Position>,
 }
 
 impl fmt::Display for Finding {
@@ -205,7 +220,7 @@ impl Finding {
         } = self.position;
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
-        let shown = self.line_without_secrets();
+        let shown = self.position.line_text();
         // Tabs are kept, so that the marks stand below what they mark at any tab width.
         let blank: String = shown
             .chars()
@@ -224,28 +239,10 @@ impl Finding {
     }
 }
 
-impl Finding {
-    /// The line with a star for each character of a secret; quotes stay.
-    fn line_without_secrets(&self) -> String {
-        let is_secret = |column: usize| {
-            let mut hidden = self.hidden.iter();
-            hidden.any(|it| (it.column..it.column + it.width).contains(&column))
-        };
-        let line = self.position.line_text().chars().zip(1..);
-        line.map(|(c, column)| match c {
-            '"' | '\'' => c,
-            _ if is_secret(column) => '*',
-            _ => c,
-        })
-        .collect()
-    }
-}
-
 /// Everything that was found, in the order of files and lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     findings: Vec<Finding>,
-    secrets: Vec<Position>,
 }
 
 impl Report {
@@ -253,7 +250,6 @@ impl Report {
     pub const fn new() -> Self {
         Self {
             findings: Vec::new(),
-            secrets: Vec::new(),
         }
     }
 
@@ -283,7 +279,6 @@ impl Report {
             position: position.clone(),
             message,
             advice,
-            hidden: Vec::new(),
         };
         // A value that several entries share (a default, a name) is reported once.
         if !self.findings.contains(&finding) {
@@ -313,13 +308,7 @@ impl Report {
         self.findings
     }
 
-    /// Notes that a secret stands there, which no finding may show.
-    pub(crate) fn hide(&mut self, secret: &Position) {
-        self.secrets.push(secret.clone());
-    }
-
-    /// Sorts by position, the files in the order in which they were read, and lets each finding know
-    /// of the secrets on its line.
+    /// Sorts by position, the files in the order in which they were read.
     pub(crate) fn finish(&mut self, files: &[Arc<Text>]) {
         self.findings.sort_by_key(|finding| {
             let text = &finding.position.text;
@@ -330,13 +319,6 @@ impl Report {
                 finding.position.column,
             )
         });
-        for finding in &mut self.findings {
-            let on_its_line = |secret: &&Position| {
-                Arc::ptr_eq(&secret.text, &finding.position.text)
-                    && secret.line == finding.position.line
-            };
-            finding.hidden = self.secrets.iter().filter(on_its_line).cloned().collect();
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use config::{Map, Value, ValueKind};
 use toml::de::DeValue;
 
 use super::places::{Place, Places, TreePath, path_of};
+use super::secrets::is_secret;
 use super::{Layer, Reading, SECTIONS, child};
 use crate::report::{Position, Text};
 
@@ -16,11 +17,16 @@ const WORDS_MAX: usize = 16;
 /// What the environment is called in positions.
 pub(super) const ENVIRONMENT: &str = "the environment";
 
-/// The text that positions in a variable point into.
-pub(super) fn environment_text(content: String) -> Arc<Text> {
+/// The text that positions in a variable point into. Its value is a secret where the name says so,
+/// and where it is a table or is meant as one, which may have some.
+pub(super) fn environment_text(name: &str, value: &str) -> Arc<Text> {
+    let content = format!("{name}={value}");
+    let is_hidden = name.split("__").any(is_secret) || value.contains('{');
+    let secrets = is_hidden.then(|| name.len() + 1..content.len());
     Arc::new(Text {
         name: ENVIRONMENT.to_owned(),
         content,
+        secrets: secrets.into_iter().collect(),
     })
 }
 
@@ -39,7 +45,7 @@ impl Reading<'_> {
             .collect();
         variables.sort_unstable();
         for (name, words, value) in variables {
-            let text = environment_text(format!("{name}={value}"));
+            let text = environment_text(name, value);
             self.texts.push(Arc::clone(&text));
             let values = name.len() + 1..text.content.len();
             let place = Place {

@@ -167,7 +167,7 @@ impl Webhook {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
         let url = table.required("url", |item| http_url(item, &[]));
         let headers = table.or("headers", Vec::new(), headers);
-        let secret = table.maybe("secret", |item| item.filled_string().map(Secret));
+        let secret = table.maybe("secret", |item| item.secret_string().map(Secret));
         table.finish();
         Some(Self {
             url: url?,
@@ -230,20 +230,20 @@ fn http_url(item: &Item<'_>, places: &[&str]) -> Option<HttpUrl> {
 fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
     let mut headers = Vec::new();
     for (name, value) in item.entries()? {
-        let is_token = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
+        let is_token_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        let is_token = !name.is_empty() && name.chars().all(is_token_char);
         let good_name = if is_token {
             Some(())
         } else {
-            let message = format!("{name:?} is no name of a header field");
+            // Behind the first character that is wrong may stand the value.
+            let begin = name.split(|c| !is_token_char(c)).next().unwrap_or("");
+            let message = format!("what begins with {begin:?} is no name of a header field");
             item.context().error(&value.key_position(), message, "");
             None
         };
         headers.push(
             good_name
-                .and(value.line())
+                .and_then(|()| value.line())
                 .map(|value| (name, Secret(value))),
         );
     }

@@ -107,9 +107,8 @@ fn keys(item: &Item<'_>) -> Option<Vec<(NonZeroU8, HmacKey)>> {
     // All are read before any failure ends it, so that all errors are shown.
     let read: Vec<_> = (entries.iter())
         .map(|(name, entry)| {
-            let id = key_id(name, entry);
-            let key = key(name, entry);
-            Some((id?, key?))
+            let id = key_id(name, entry)?;
+            Some((id, key(name, entry)?))
         })
         .collect();
     read.into_iter().collect()
@@ -123,7 +122,11 @@ fn key_id(name: &str, entry: &Item<'_>) -> Option<NonZeroU8> {
     if id.is_none() {
         entry.context().error(
             &entry.key_position(),
-            format!("{name:?} is no number of a key"),
+            match name.len() {
+                0..=3 => format!("{name:?} is no number of a key"),
+                // It may be the key itself.
+                _ => "this is no number of a key".to_owned(),
+            },
             "keys are numbered from 1 to 255, the same on all nodes",
         );
     }

@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use settings::{Source, load};
+
 use crate::{Case, ROUTER, findings_of};
 
 /// 64 digits: 32 octets.
@@ -177,17 +179,82 @@ fn who_can_read_a_key_file_is_told() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let broken = [
-        format!("auth = {{ hmac = {{ keys = {{ 1 = \"hex:{HEX}\" }}, active = 7 }} }}"),
-        format!("auth = {{ hmac = {{ keys = {{ 1 = \"{HEX}0\" }} }} }}"),
-        "auth = { pass = '000102', mode = 1 }".to_owned(),
+    let hmac = format!("auth = {{ hmac = {{ keys = {{ 1 = \"hex:{HEX}\" }}, active = 7 }} }}");
+    let long = format!("auth = {{ hmac = {{ keys = {{ 1 = \"{HEX}0\" }} }} }}");
+    let of_router = [
+        hmac.as_str(),
+        long.as_str(),
+        "auth = { pass = '000102', mode = 1 }",
+        "auth = { pass = 12301024 }",
+        "auth = { password = \"000102\" }",
+        "auth = { hmac = { key = \"hex:000102\" } }",
+        "auth = { hmac = { keys = [\"hex:000102\"] } }",
+        "auth = { hmac = { keys = { \"hex:000102\" = 1 } } }",
+        "auth = { hmac = \"hex:000102\" }",
+        "auth = \"000102\"",
+        "auht = \"000102\"",
+        "autentication = { pas = \"000102\" }",
+        "auth = { pass = \"000102 }",
+        "auth = { pass = 000102x }",
+        "auth = { pass = \"000\\\"102\" x }",
+        "auth.hmac.keys = [\n\"000102\", x,\n]",
+        "auth.pass = \"\"\"\n000102\"x\"\"\" y",
     ];
-    for line in broken {
-        let (findings, _) = findings_of(&format!("{ROUTER}{line}\n"));
+    let of_notify = [
+        "webhook = { url = \"https://example.org/000102\", secrets = 1 }",
+        "webhook = { url = \"ftp://example.org/000102\" }",
+        "webhook = { url = \"https://u:000102@example.org/\" }",
+        "webhook = { url = \"https://example.org/\", secret = \"000102\", x = 1 }",
+        "webhook = { url = \"https://example.org/\", headers = { A = \"000102\" }, x = 1 }",
+        "webhook = { url = \"https://example.org/\", headers = { \"A: 000102\" = \"\" } }",
+        "webhook = { url = \"https://example.org/\", headers = \"A: 000102\" }",
+        "webhook = { url = \"https://example.org/\", token = \"000102\" }",
+        "mail = { server = \"a:25\", from = \"a@b.c\", to = [\"a@b.c\"], pasword = \"000102\" }",
+        "[notify.n.webhook.headers]\nA = Bearer 000102",
+    ];
+    let of_router = of_router.map(|line| format!("{ROUTER}{line}\n"));
+    let of_notify = of_notify.map(|line| format!("[notify.n]\n{line}\n"));
+    for content in of_router.iter().chain(&of_notify) {
+        let (findings, _) = findings_of(content);
         let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let shown = shown.concat();
-        assert!(shown.contains("auth = {"), "{shown}");
-        assert!(shown.contains("******"), "{shown}");
-        assert!(!shown.contains("0102"), "{shown}");
+        assert!(shown.contains(" | "), "{content}: {shown}");
+        assert!(!shown.contains("102"), "{content}: {shown}");
     }
+}
+
+#[test]
+fn secrets_of_the_environment_are_not_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("evenkeel.toml");
+    fs::write(&file, ROUTER).expect("a file");
+    for (name, value) in [
+        ("EVENKEEL__VIRTUAL_ROUTERS__R__AUTH__PASS", "0001020304"),
+        ("EVENKEEL__VIRTUAL_ROUTERS__R__AUTH", "{ pas = \"000102\" }"),
+        ("EVENKEEL__VIRTUAL_ROUTERS__R__AUTH", "{ pass = \"000102 }"),
+        ("EVENKEEL__NOTIFY__N", "{ webhook = { url = \"000102\" } }"),
+        ("EVENKEEL__SECRET", "000102"),
+    ] {
+        let source = Source {
+            file: file.clone(),
+            node: "a".to_owned(),
+            environment: vec![(name.to_owned(), value.to_owned())],
+        };
+        let shown = load(&source).expect_err("errors").to_string();
+        assert!(
+            shown.contains(&format!("{name}=*")) || shown.contains(&format!("{name}=\"*")),
+            "{shown}"
+        );
+        assert!(!shown.contains("102"), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_shown() {
+    let (findings, _) = findings_of("[virtual_routers.r]\ninterfaces = \"eth0\"\n");
+    let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(
+        shown.concat().contains("interfaces = \"eth0\""),
+        "{shown:?}"
+    );
 }
