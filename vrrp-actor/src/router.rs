@@ -236,6 +236,10 @@ impl Router {
         host: &mut Host,
     ) -> io::Result<bool> {
         let found = host.virtual_macs.make_sure(&self.spec, own)?;
+        if self.core.state() == State::Master {
+            // Whoever switched it off did not think of the addresses on it.
+            host.virtual_macs.raise(found.index)?;
+        }
         self.virtual_port = match is_multicast {
             true => Some(host.ports.open_virtual(&found, is_ipv6)?),
             // To a single address the way is that of all other packets.
