@@ -5,10 +5,11 @@ mod groups;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
+use std::net::IpAddr;
 
 use crate::item::Context;
 use crate::report::Position;
-use crate::router::{Failback, Track, TrackSubject};
+use crate::router::{Failback, Track, TrackSubject, Transport};
 use crate::{RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
@@ -75,9 +76,18 @@ fn check_nodes(context: &Context<'_>, settings: &Settings) {
 }
 
 fn check_routers(context: &Context<'_>, settings: &Settings) {
+    let routers = settings.virtual_routers.iter();
+    // The owner of addresses (255) has them as its own: its peers send to them.
+    let owned = (routers.filter(|it| it.priorities.iter().all(|(_, p)| p.get() != u8::MAX)))
+        .flat_map(|it| it.addresses.iter().chain(&it.excluded_addresses))
+        .map(|it| it.address)
+        // Of those that nodes have it is said elsewhere.
+        .filter(|it| !(settings.nodes.iter()).any(|node| node.own(it.is_ipv6()) == Some(*it)))
+        .collect();
     let mut vrids = Unique::new(context);
     let mut addresses = Unique::new(context);
     for router in &settings.virtual_routers {
+        check_peers(context, router, &owned);
         let (vrid, interface) = (*router.vrid, router.interface.as_str());
         let what = format!("vrid {vrid} on interface {interface:?}");
         // Each family has identifiers of its own (RFC 9568 §5.2.3).
@@ -99,6 +109,23 @@ fn check_routers(context: &Context<'_>, settings: &Settings) {
                     "a virtual address belongs to no node",
                 );
             }
+        }
+    }
+}
+
+fn check_peers(context: &Context<'_>, router: &VirtualRouter, owned: &HashSet<IpAddr>) {
+    let Transport::Unicast { peers, .. } = &router.transport else {
+        return;
+    };
+    let mut unique = Unique::new(context);
+    for peer in peers {
+        unique.put(**peer, peer.position(), format_args!("the peer {}", **peer));
+        if owned.contains(&**peer) {
+            context.error(
+                peer.position(),
+                format!("the peer {} is a virtual address", **peer),
+                "give the address that the other node has whoever owns the virtual ones",
+            );
         }
     }
 }
@@ -235,10 +262,11 @@ fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track, wei
     };
     let is_known = |track: &&Track| !matches!(track.subject, TrackSubject::File(_));
     let known = router.tracks.iter().filter(is_known);
-    let bonus = known.filter_map(|track| track.effect.weight().map(|it| it.max(0)));
-    let bonus: i16 = bonus.sum();
+    let bonus = known.filter_map(|track| track.effect.weight().map(|it| i32::from(it.max(0))));
+    // Each is small, but there may be any number of them.
+    let bonus: i32 = bonus.sum();
     let least = if router.has_bands() { 3 } else { 1 };
-    let failing = effective(*best, bonus - weight.abs(), least);
+    let failing = effective(*best, bonus - i32::from(weight).abs(), least);
     let well = effective(*next, bonus, least);
     if failing >= well {
         let message = format!(
@@ -256,10 +284,10 @@ fn warn_weight(context: &Context<'_>, router: &VirtualRouter, track: &Track, wei
 }
 
 /// The priority that is sent: 255 never changes, and no other becomes 255 or less than the least.
-fn effective(base: u8, change: i16, least: i16) -> i16 {
+fn effective(base: u8, change: i32, least: i32) -> i32 {
     match base {
-        u8::MAX => i16::from(base),
-        base => i16::from(base).saturating_add(change).clamp(least, 254),
+        u8::MAX => i32::from(base),
+        base => i32::from(base).saturating_add(change).clamp(least, 254),
     }
 }
 

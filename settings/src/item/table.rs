@@ -11,8 +11,6 @@ use crate::words::{near, quoted_list};
 pub(crate) struct Table<'a> {
     item: Item<'a>,
     known: Vec<&'static str>,
-    /// Keys of others that are none here, and what to do instead.
-    declined: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Table<'a> {
@@ -21,7 +19,6 @@ impl<'a> Table<'a> {
         Self {
             item,
             known: Vec::new(),
-            declined: Vec::new(),
         }
     }
 
@@ -90,11 +87,6 @@ impl<'a> Table<'a> {
         self.or(key, default, |item| item.table().and_then(read))
     }
 
-    /// A key that people may expect and that is none: what is said to whoever writes it.
-    pub(crate) fn decline(&mut self, key: &'static str, instead: &'static str) {
-        self.declined.push((key, instead));
-    }
-
     /// Reports the keys that nobody asked for. Called when all known ones were.
     pub(crate) fn finish(self) {
         let Some(entries) = self.item.entries() else {
@@ -104,10 +96,7 @@ impl<'a> Table<'a> {
             if self.known.contains(&key.as_str()) {
                 continue;
             }
-            let declined = self.declined.iter().find(|(it, _)| *it == key);
-            let advice = declined
-                .map(|(_, instead)| (*instead).to_owned())
-                .or_else(|| near(&key, &self.known))
+            let advice = near(&key, &self.known)
                 .unwrap_or_else(|| format!("the keys here are {}", quoted_list(&self.known)));
             let position = item.key_position();
             self.item

@@ -31,9 +31,10 @@ const LINE_OCTETS_MAX: usize = 1 << 10;
 /// Whether a key is for secrets, as far as its name tells.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let is_meant =
-        |secret: &&str| key.contains(*secret) || strsim::jaro_winkler(&key, secret) >= LIKENESS_MIN;
-    SECRET_KEYS.iter().any(|secret| is_meant(secret))
+    let is_short = key.len() <= KEY_OCTETS_MAX;
+    SECRET_KEYS.iter().any(|secret| {
+        key.contains(secret) || is_short && strsim::jaro_winkler(&key, secret) >= LIKENESS_MIN
+    })
 }
 
 /// The places of all secrets in a file, in octets.

@@ -30,12 +30,6 @@ const DEFAULT_ANNOUNCE: Announce = Announce {
     interval: Duration::ZERO,
 };
 
-/// Keys that keepalived has, in our words.
-const DECLINED: [(&str, &str); 1] = [(
-    "accept",
-    "a Master answers on its addresses, which is what they are for; close ports by a firewall",
-)];
-
 /// What virtual routers refer to.
 pub(crate) struct Reader<'r> {
     pub(crate) node_name: &'r str,
@@ -85,10 +79,9 @@ impl Reader<'_> {
             item.list(|item| item.reference("notify", "notification"))
         });
         let notify_priority_changes = table.or("notify_priority_changes", false, Item::boolean);
-        for (key, instead) in DECLINED {
-            table.decline(key, instead);
-        }
+        let accepts = table.or("accept", (), accept);
         table.finish();
+        accepts?;
         let priorities = priorities?;
         let (_, priority) = priorities.iter().find(|(name, _)| name == self.node_name)?;
         Some(VirtualRouter {
@@ -258,6 +251,17 @@ fn version(item: &Item<'_>) -> Option<Version> {
     }
 }
 
+/// Accept_Mode of RFC 9568 §6.1. True is the one way there is, and may be said.
+fn accept(item: &Item<'_>) -> Option<()> {
+    if item.boolean()? {
+        return Some(());
+    }
+    item.error(
+        "there is no accept = false",
+        "a Master answers on its addresses, which is what they are for; close ports by a firewall",
+    )
+}
+
 /// RFC 3768 §5.3.7: whole seconds in one octet; RFC 9568 §5.2.7: hundredths in twelve bits.
 fn advert_interval(table: &mut Table<'_>, version: Option<Version>) -> Option<Spanned<Duration>> {
     let default = table.item().spanned(Duration::from_secs(1));
@@ -272,7 +276,7 @@ fn advert_interval(table: &mut Table<'_>, version: Option<Version>) -> Option<Sp
                 ),
             Version::V3 if millis % 10 != 0 || !(10..=40_950).contains(&millis) => item.error(
                 "version 3 has 10ms to 40950ms between adverts, in steps of 10ms",
-                "",
+                "give the multiple of 10ms nearest to what is meant, the same on all nodes",
             ),
             _ => Some(item.spanned(interval)),
         }

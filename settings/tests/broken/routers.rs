@@ -51,11 +51,11 @@ addresses = ["10.0.0.6/32"]"#,
         ],
     },
     Case {
-        name: "a key of keepalived that there is not",
+        name: "a Master that does not answer",
         before: &[ROUTER],
         text: "accept = false",
         found: &[
-            r#"5:1 error: unknown key "accept"; a Master answers on its addresses, which is what they are for; close ports by a firewall"#,
+            r#"5:10 error: there is no accept = false; a Master answers on its addresses, which is what they are for; close ports by a firewall"#,
         ],
     },
     Case {
@@ -318,7 +318,9 @@ advert_interval = "500ms""#,
         name: "too long an interval in version 3",
         before: &[ROUTER],
         text: r#"advert_interval = "41s""#,
-        found: &["5:19 error: version 3 has 10ms to 40950ms between adverts, in steps of 10ms"],
+        found: &[
+            "5:19 error: version 3 has 10ms to 40950ms between adverts, in steps of 10ms; give the multiple of 10ms nearest to what is meant, the same on all nodes",
+        ],
     },
     Case {
         name: "an interval without unit",
@@ -372,6 +374,15 @@ transport = "unicast""#,
         text: r#"peers = ["10.0.0.2", "10.0.0.1"]"#,
         found: &[
             r#"5:22 error: 10.0.0.1 is this node's own address; peers are the other nodes; leave "peers" out to mean all of them"#,
+        ],
+    },
+    Case {
+        name: "the same peer twice, and one that is a virtual address",
+        before: &[ROUTER],
+        text: r#"peers = ["10.0.0.2", "10.0.0.2", "10.0.0.5"]"#,
+        found: &[
+            r#"5:22 error: the peer 10.0.0.2 is there twice; the first is at line 5 of evenkeel.toml"#,
+            r#"5:34 error: the peer 10.0.0.5 is a virtual address; give the address that the other node has whoever owns the virtual ones"#,
         ],
     },
     Case {
