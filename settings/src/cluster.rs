@@ -110,7 +110,10 @@ where
         );
     };
     if !is_unicast(address.into()) {
-        return item.error(format!("{text} is no address that a host can have"), "");
+        return item.error(
+            format!("{text} is no address that a host can have"),
+            "give the unicast address of one host",
+        );
     }
     Some(item.spanned(address))
 }
@@ -188,7 +191,7 @@ pub(crate) fn account(item: &Item<'_>) -> Option<Spanned<String>> {
     if name.len() > ACCOUNT_OCTETS_MAX || name.contains([':', '/', ' ']) {
         return item.error(
             format!("{name:?} cannot be the name of a user or group"),
-            "",
+            "give one that `getent passwd` or `getent group` shows",
         );
     }
     Some(item.spanned(name))

@@ -180,7 +180,8 @@ impl<'a> Item<'a> {
                 }
                 Err(error) => {
                     let message = format!("{} cannot be read: {error}", path.display());
-                    self.context.error(path.position(), message, "");
+                    let advice = "write the secret there, in a file that only root can read";
+                    self.context.error(path.position(), message, advice);
                     None
                 }
             },
@@ -194,7 +195,7 @@ impl<'a> Item<'a> {
                     Some((_, value)) => Some(value.clone()),
                     None => self.error(
                         format!("the environment variable {variable:?} is not set"),
-                        "",
+                        "set it where the program is started, or use { file = \"/path\" }",
                     ),
                 }
             }

@@ -144,7 +144,7 @@ fn network(item: &Item<'_>) -> Option<IpNet> {
         Some(net) if is_unicast(net.addr()) => Some(net),
         Some(net) => item.error(
             format!("{} is no address that a host can have", net.addr()),
-            "",
+            "give a unicast address that nobody else in the network has",
         ),
         None => item.error(
             format!("{text:?} is no IP address"),

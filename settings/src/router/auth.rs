@@ -191,7 +191,12 @@ fn key_file(id: &str, item: &Item<'_>, path: &str) -> Option<String> {
     let shown = path.display();
     let content = match read_text(&path, KEY_FILE_OCTETS_MAX) {
         Ok(content) => content,
-        Err(error) => return item.error(format!("{shown} cannot be read: {error}"), ""),
+        Err(error) => {
+            return item.error(
+                format!("{shown} cannot be read: {error}"),
+                "write the key there, in a file that only root can read (chmod 600)",
+            );
+        }
     };
     item.warn_of_readers(&path);
     let content = content.strip_suffix('\n').unwrap_or(&content);

@@ -95,7 +95,7 @@ active = 1
             r#"11:5 error: key 4 is not hexadecimal; after "hex:" come pairs of the digits 0 to 9 and a to f"#,
             r#"12:5 error: an entry of "keys" must be a string, not a number; write it as "...", in quotes"#,
             r#"13:5 error: the path "key" of key 6 must be absolute; write "file:/etc/evenkeel/keys/vrrp""#,
-            r#"14:5 error: /does/not/exist cannot be read: No such file or directory (os error 2)"#,
+            r#"14:5 error: /does/not/exist cannot be read: No such file or directory (os error 2); write the key there, in a file that only root can read (chmod 600)"#,
             r#"15:5 error: key 8 has 65 octets; keys have 32 to 64; make one with `openssl rand -hex 32`, and write "hex:" before it"#,
             r#"16:1 error: "0" is no number of a key; keys are numbered from 1 to 255, the same on all nodes"#,
             r#"17:1 error: "256" is no number of a key; keys are numbered from 1 to 255, the same on all nodes"#,

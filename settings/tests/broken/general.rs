@@ -136,7 +136,7 @@ address = "10.0.0.1/24""#,
         before: &[],
         text: r#"[nodes.a]
 address = "224.0.0.18""#,
-        found: &["2:11 error: 224.0.0.18 is no address that a host can have"],
+        found: &["2:11 error: 224.0.0.18 is no address that a host can have; give the unicast address of one host"],
     },
     Case {
         name: "two nodes with one address",
@@ -172,7 +172,7 @@ log = { target = "log/evenkeel.log" }"#,
         before: &[],
         text: r#"[global]
 user = "even keel""#,
-        found: &[r#"2:8 error: "even keel" cannot be the name of a user or group"#],
+        found: &[r#"2:8 error: "even keel" cannot be the name of a user or group; give one that `getent passwd` or `getent group` shows"#],
     },
     Case {
         name: "a date",
@@ -205,7 +205,7 @@ name = """#,
         text: r#"[cluster]
 name = { file = "/nonexistent/name" }"#,
         found: &[
-            "2:17 error: /nonexistent/name cannot be read: No such file or directory (os error 2)",
+            "2:17 error: /nonexistent/name cannot be read: No such file or directory (os error 2); write the secret there, in a file that only root can read",
         ],
     },
     Case {
@@ -213,7 +213,7 @@ name = { file = "/nonexistent/name" }"#,
         before: &[],
         text: r#"[cluster]
 name = { env = "CLUSTER" }"#,
-        found: &[r#"2:8 error: the environment variable "CLUSTER" is not set"#],
+        found: &[r#"2:8 error: the environment variable "CLUSTER" is not set; set it where the program is started, or use { file = "/path" }"#],
     },
     Case {
         name: "a secret from two places",
