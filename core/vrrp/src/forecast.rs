@@ -18,7 +18,7 @@ use crate::units::Priority;
 
 /// Up to so many things that can fail, every combination of them is looked at; beyond, only one
 /// and two at a time.
-pub const FAILURES_COMBINED_MAX: usize = 6;
+pub const FAILURES_COMBINED_MAX: usize = 10;
 
 /// One node's part in a virtual router.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -122,13 +122,17 @@ fn a_track_without_weight_leaves_nobody_when_it_fails_everywhere() {
 }
 
 #[test]
-fn of_three_nodes_one_and_two_failures_are_shown() {
+fn of_many_things_one_and_two_failures_are_shown() {
     let mut three = nodes(&[(200, &[("chk", -20)]), (190, &[("chk", -20)]), (100, &[])]);
     for node in &mut three {
         node.track_proxy = true;
     }
+    assert!(forecast(&three).is_complete, "of eight things");
+    three[2].tracks = nodes(&[(100, &[("x", -1), ("y", -1), ("z", -1)])])[0]
+        .tracks
+        .clone();
     let seen = forecast(&three);
-    assert!(!seen.is_complete);
+    assert!(!seen.is_complete, "of eleven things");
     let expected = [
         ": a",
         "a.chk: b",
@@ -137,6 +141,9 @@ fn of_three_nodes_one_and_two_failures_are_shown() {
         "b.chk: a",
         "b.proxy: a",
         "b.down: a",
+        "c.x: a",
+        "c.y: a",
+        "c.z: a",
         "c.proxy: a",
         "c.down: a",
         "a.chk + b.chk: a",
