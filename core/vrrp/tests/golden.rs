@@ -231,6 +231,36 @@ fn captured_adverts_are_read_and_written_octet_for_octet() {
     }
 }
 
+/// The authentication header is protocol 51: the kernel gives these packets to nobody who listens
+/// for 112. Were one given to us, it would not be VRRP; and the message in it, were it sent without
+/// the header, has an authentication type that no configuration knows.
+#[test]
+fn adverts_behind_an_authentication_header_are_discarded() {
+    const AH: &[u8] = &[PROTOCOL_NUMBER, 4, 0, 0];
+    let captures: [&[u8]; 2] = [
+        include_bytes!("golden/v2-multicast-ah.pcap"),
+        include_bytes!("golden/v2-unicast-ah.pcap"),
+    ];
+    for capture in captures {
+        assert!(adverts(capture).is_empty());
+        let starts = (0..capture.len() - 64).filter(|at| {
+            let packet = &capture[*at..];
+            packet.starts_with(&[0x45, 0xc0, 0, 64]) && packet[9] == 51
+        });
+        let packets: Vec<_> = starts.map(|at| &capture[at..at + 64]).collect();
+        assert!(packets.len() > 30, "{}", packets.len());
+        for packet in packets {
+            assert_eq!(decode(packet), Err(Discard::Version));
+            assert!(packet[20..].starts_with(AH));
+            let mut bare = [&packet[..20], &packet[44..]].concat();
+            bare[3] = 40;
+            bare[9] = PROTOCOL_NUMBER;
+            let why = decode(&bare).expect_err("an unknown type");
+            assert_eq!((why, why.name()), (Discard::AuthType, "auth_type"));
+        }
+    }
+}
+
 #[test]
 fn messages_known_by_heart() {
     let pass = Some(b"testpass");
