@@ -136,7 +136,9 @@ address = "10.0.0.1/24""#,
         before: &[],
         text: r#"[nodes.a]
 address = "224.0.0.18""#,
-        found: &["2:11 error: 224.0.0.18 is no address that a host can have; give the unicast address of one host"],
+        found: &[
+            "2:11 error: 224.0.0.18 is no address that a host can have; give the unicast address of one host",
+        ],
     },
     Case {
         name: "two nodes with one address",
@@ -172,7 +174,9 @@ log = { target = "log/evenkeel.log" }"#,
         before: &[],
         text: r#"[global]
 user = "even keel""#,
-        found: &[r#"2:8 error: "even keel" cannot be the name of a user or group; give one that `getent passwd` or `getent group` shows"#],
+        found: &[
+            r#"2:8 error: "even keel" cannot be the name of a user or group; give one that `getent passwd` or `getent group` shows"#,
+        ],
     },
     Case {
         name: "a date",
@@ -213,7 +217,9 @@ name = { file = "/nonexistent/name" }"#,
         before: &[],
         text: r#"[cluster]
 name = { env = "CLUSTER" }"#,
-        found: &[r#"2:8 error: the environment variable "CLUSTER" is not set; set it where the program is started, or use { file = "/path" }"#],
+        found: &[
+            r#"2:8 error: the environment variable "CLUSTER" is not set; set it where the program is started, or use { file = "/path" }"#,
+        ],
     },
     Case {
         name: "a secret from two places",
