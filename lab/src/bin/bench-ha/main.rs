@@ -207,10 +207,10 @@ const SCENARIOS: &[Scenario] = &[
 /// A lease of 2 s is shorter than the down interval of adverts each second, and than no other here. The
 /// events of two kernels' addresses are told apart to a millisecond.
 fn two_owners(contender: Contender) -> Vec<Bound> {
-    let most = if contender.interval == SECOND {
-        Duration::from_millis(1)
+    let bound = |most| Bound::time("two owners", most);
+    vec![if contender.interval == SECOND {
+        bound(Duration::from_millis(1)).always()
     } else {
-        Duration::from_millis(2_100)
-    };
-    vec![Bound::time("two owners", most).always()]
+        bound(Duration::from_millis(2_100))
+    }]
 }
