@@ -69,15 +69,7 @@ impl Announcer {
             socket_fd: Some(silent.into_raw_fd()),
             ..Config::default()
         };
-        let card = NetworkInterface {
-            name: interface.name.clone(),
-            description: String::new(),
-            index: interface.index,
-            mac: Some(mac),
-            ips: Vec::new(),
-            flags: 0,
-        };
-        match pnet_datalink::channel(&card, config)? {
+        match pnet_datalink::channel(&card(interface, mac), config)? {
             Channel::Ethernet(sender, _) => Ok(Self {
                 sender,
                 mac,
@@ -103,6 +95,18 @@ impl Announcer {
             }
         };
         sent.unwrap_or(Err(io::ErrorKind::WriteZero.into()))
+    }
+}
+
+/// An interface as pnet names it.
+pub(crate) fn card(interface: &Interface, mac: MacAddr) -> NetworkInterface {
+    NetworkInterface {
+        name: interface.name.clone(),
+        description: String::new(),
+        index: interface.index,
+        mac: Some(mac),
+        ips: Vec::new(),
+        flags: 0,
     }
 }
 

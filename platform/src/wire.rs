@@ -10,9 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{SockaddrStorage, recvfrom};
 use pnet_base::MacAddr;
-use pnet_datalink::{
-    Channel, ChannelType, Config, DataLinkReceiver, DataLinkSender, NetworkInterface,
-};
+use pnet_datalink::{Channel, ChannelType, Config, DataLinkReceiver, DataLinkSender};
 use pnet_packet::Packet as _;
 use pnet_packet::arp::{ArpOperations, ArpPacket};
 use pnet_packet::ethernet::{EtherTypes, EthernetPacket};
@@ -20,7 +18,7 @@ use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv6::Ipv6Packet;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 
-use crate::announce::{FRAME_OCTETS, arp_request, neighbour_solicitation};
+use crate::announce::{FRAME_OCTETS, arp_request, card, neighbour_solicitation};
 use crate::claims::{advertised, arp_sender};
 use crate::interfaces::Interface;
 
@@ -81,15 +79,9 @@ impl Wire {
             socket_fd: Some(deaf.into_raw_fd()),
             ..Config::default()
         };
-        let card = NetworkInterface {
-            name: interface.name.clone(),
-            description: String::new(),
-            index: interface.index,
-            mac: Some(mac),
-            ips: Vec::new(),
-            flags: 0,
-        };
-        let Channel::Ethernet(sender, receiver) = pnet_datalink::channel(&card, config)? else {
+        let Channel::Ethernet(sender, receiver) =
+            pnet_datalink::channel(&card(interface, mac), config)?
+        else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let mut delivered = Vec::new();

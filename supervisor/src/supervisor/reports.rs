@@ -62,7 +62,8 @@ impl Supervisor {
         }
     }
 
-    /// A vrrp-actor that has just started knows nothing of what went before.
+    /// A vrrp-actor that has just started, or has another configuration, does not know all of what went
+    /// before.
     fn brief_vrrp(&self) {
         let Some(children) = &self.children else {
             return;
