@@ -29,6 +29,8 @@ pub struct ProxySnapshot {
     pub node: String,
     /// How long a worker may take to end its connections.
     pub drain_timeout: Duration,
+    /// The same for tunnels: WebSockets and TCP.
+    pub tunnel_drain_timeout: Duration,
     /// What is listened on.
     pub listeners: Vec<ListenerSpec>,
     /// Which request goes where; tried by longest path.
@@ -47,6 +49,14 @@ pub struct ListenerSpec {
     pub name: String,
     /// The addresses.
     pub binds: Vec<BindSpec>,
+    /// What is spoken, inside TLS where there is TLS.
+    pub protocol: ListenerProtocol,
+    /// TLS, which we end; `None`: none, or it is passed through.
+    pub tls: Option<ListenerTls>,
+    /// From whom a PROXY header comes, and is mandatory; empty: it is not spoken.
+    pub proxy_protocol: Vec<IpNet>,
+    /// Whose word about a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether `X-Node` is added to responses.
     pub node_header: bool,
     /// Index into [`ProxySnapshot::log_files`].
@@ -55,6 +65,65 @@ pub struct ListenerSpec {
     pub timeouts: ListenerTimeouts,
     /// Limits of size.
     pub limits: ListenerLimits,
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListenerProtocol {
+    /// HTTP/1, and HTTP/2 where it is on: by ALPN with TLS, by its preface without.
+    Http {
+        /// Whether HTTP/2 is spoken too.
+        http2: bool,
+    },
+    /// Octets. A route's host is the server name of a TLS hello, which is looked at and passed on.
+    Tcp,
+}
+
+/// Octets that no log may show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretOctets(pub Vec<u8>);
+
+impl std::fmt::Debug for SecretOctets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretOctets(..)")
+    }
+}
+
+/// How TLS is spoken with clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerTls {
+    /// At least one.
+    pub certificates: Vec<CertificateSpec>,
+    /// Certificates in PEM of those who sign clients; empty: clients are not asked.
+    pub client_ca: Vec<u8>,
+    /// Whether a client may come without a certificate, where clients are asked.
+    pub client_auth: ClientAuth,
+    /// Whether TLS 1.2 is spoken beside 1.3.
+    pub tls12: bool,
+    /// Whether sessions are resumed by tickets.
+    pub tickets: bool,
+}
+
+/// Whether clients show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientAuth {
+    /// They are not asked.
+    Off,
+    /// Those who show one show a valid one.
+    Optional,
+    /// All show a valid one.
+    Required,
+}
+
+/// A certificate with its key, as read from files by the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateSpec {
+    /// PEM: the certificate first, then those that sign it.
+    pub chain: Vec<u8>,
+    /// PEM.
+    pub key: SecretOctets,
+    /// An OCSP response in DER; empty: none.
+    pub ocsp: Vec<u8>,
 }
 
 /// One address of a listener.
@@ -69,19 +138,29 @@ pub struct BindSpec {
 /// How long a client may take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerTimeouts {
+    /// From the first octet to the end of a TLS handshake, and for a PROXY header.
+    pub tls_handshake: Duration,
     /// From the first octet of a request head to its end.
     pub head: Duration,
     /// Between two reads of a request body.
     pub body_idle: Duration,
+    /// Octets a second that a request body must have on average, beyond `body_idle`; 0: none.
+    pub body_min_rate: u32,
     /// Between two requests.
     pub keep_alive: Duration,
     /// Between two successful writes of a response.
     pub send: Duration,
+    /// Between two octets of a tunnel, in either direction.
+    pub tunnel: Duration,
 }
 
 /// How much a client may send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerLimits {
+    /// Connections of the node; 0: no limit.
+    pub connections: u32,
+    /// Connections of the node from one address; 0: no limit.
+    pub connections_per_address: u32,
     /// Octets of a request head.
     pub header_bytes: u32,
     /// Fields of a request head.
@@ -90,6 +169,8 @@ pub struct ListenerLimits {
     pub body: u64,
     /// Requests on one connection; 0: no limit.
     pub requests_per_connection: u32,
+    /// Streams of HTTP/2 that a client may have open at once.
+    pub h2_streams: u32,
 }
 
 /// One route.
@@ -97,6 +178,9 @@ pub struct ListenerLimits {
 pub struct RouteSpec {
     /// Indices into [`ProxySnapshot::listeners`].
     pub listeners: Vec<u16>,
+    /// The host that it is for, in lower case, without a port: a name, or "*.example.org" for all
+    /// names below; `None`: any.
+    pub host: Option<String>,
     /// Prefix of the path, beginning with a slash.
     pub path: String,
     /// What is done.
@@ -125,18 +209,72 @@ pub struct UpstreamSpec {
     pub name: String,
     /// At least one.
     pub servers: Vec<ServerSpec>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// What they speak.
+    pub protocol: UpstreamProtocol,
+    /// TLS with them.
+    pub tls: Option<UpstreamTls>,
+    /// The PROXY header that each connection begins with.
+    pub send_proxy: Option<ProxyVersion>,
     /// Idle connections that are kept, per worker and upstream.
     pub idle_max: u32,
     /// How long one may be idle.
     pub idle_timeout: Duration,
+    /// Requests that one may serve; 0: no limit.
+    pub requests_max: u32,
     /// Until a connection stands.
     pub connect_timeout: Duration,
     /// Between two reads of a response.
     pub read_timeout: Duration,
     /// Between two writes of a request.
     pub send_timeout: Duration,
+    /// For a server's place, when all have as many connections as they may.
+    pub queue_timeout: Duration,
     /// How many servers are asked at most, 1 and up.
     pub tries: u8,
+    /// Retries, in percent of the requests under way.
+    pub retry_budget: u8,
+}
+
+/// How a server is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// The one with the fewest connections for its weight.
+    LeastConn,
+}
+
+/// What servers speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1, with or without TLS.
+    Http1,
+    /// HTTP/2, over TLS or by prior knowledge.
+    Http2,
+}
+
+/// The two forms of a PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// How TLS is spoken with servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamTls {
+    /// Certificates in PEM of those who sign servers; empty: those that the system trusts.
+    pub ca: Vec<u8>,
+    /// Whether the certificate is checked at all.
+    pub verify: bool,
+    /// The name that is asked for and checked; `None`: the server's address.
+    pub sni: Option<String>,
+    /// What is shown to a server that asks.
+    pub client: Option<CertificateSpec>,
 }
 
 /// One server.
@@ -150,6 +288,12 @@ pub struct ServerSpec {
     pub max_fails: u16,
     /// The window of failures, and the length of the ban.
     pub fail_timeout: Duration,
+    /// Asked only when all others cannot be.
+    pub backup: bool,
+    /// Connections of the node; 0: no limit.
+    pub max_conns: u32,
+    /// Its place among the gauges that all workers share; those of one server are one over reloads.
+    pub gauge: u16,
 }
 
 /// Supervisor to proxy worker.

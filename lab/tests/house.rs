@@ -9,6 +9,8 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core-vrrp", &[]),
     ("core-http1", &[]),
+    ("core-http2", &["core-http1"]),
+    ("core-preface", &[]),
     ("core-route", &[]),
     ("core-balance", &[]),
     ("core-health", &[]),
@@ -33,6 +35,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "core-balance",
             "core-http1",
+            "core-http2",
+            "core-preface",
             "core-route",
             "ipc",
             "link",
@@ -51,6 +55,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "fuzz",
         &[
             "core-http1",
+            "core-http2",
+            "core-preface",
             "core-vrrp",
             "ipc",
             "link",

@@ -1,7 +1,6 @@
 //! A listening socket: takes the connections out of its queue and makes each a session.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,9 +11,9 @@ use actix::fut::ActorFuture;
 use actix::{Actor, AsyncContext, Handler, Message};
 use tokio::io::unix::AsyncFd;
 
-use crate::io::{Tcp, TcpDial};
+use crate::front;
+use crate::io::Network;
 use crate::plan::ListenerId;
-use crate::session::Session;
 use crate::worker::Worker;
 
 /// Connections taken before others get their turn.
@@ -26,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// One per socket received.
 pub(crate) struct Listener {
     pub(crate) socket: AsyncFd<OwnedFd>,
-    pub(crate) worker: Rc<Worker<TcpDial>>,
+    pub(crate) worker: Rc<Worker<Network>>,
     pub(crate) id: ListenerId,
 }
 
@@ -62,20 +61,13 @@ impl Handler<StopAccepting> for Listener {
 
     fn handle(&mut self, _: StopAccepting, ctx: &mut Self::Context) {
         while let Ok((stream, peer)) = platform::accept::tcp(self.socket.get_ref()) {
-            self.serve(stream, peer);
+            front::serve(&self.worker, stream, peer, self.id);
         }
         actix::ActorContext::stop(ctx);
     }
 }
 
 impl Listener {
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        let worker = Rc::clone(&self.worker);
-        let session = Session::new(worker, Tcp::Fresh(stream), peer.ip(), self.id);
-        // The task ends with its connection; nobody waits for it.
-        drop(actix_rt::spawn(session));
-    }
-
     /// Takes what waits; ready with an error when accepting has to pause.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         for _ in 0..ACCEPTS_PER_TURN {
@@ -85,7 +77,7 @@ impl Listener {
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
             };
             match platform::accept::tcp(self.socket.get_ref()) {
-                Ok((stream, peer)) => self.serve(stream, peer),
+                Ok((stream, peer)) => front::serve(&self.worker, stream, peer, self.id),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => ready.clear_ready(),
                     // That one client has changed its mind.

@@ -6,6 +6,7 @@
 mod access_log;
 mod counters;
 mod deadline;
+mod front;
 mod io;
 mod listener;
 mod pages;
@@ -13,6 +14,7 @@ mod plan;
 mod port;
 mod session;
 mod supervisor_link;
+mod transport;
 mod upstream;
 mod worker;
 
@@ -25,7 +27,7 @@ use link::child::Start;
 use platform::counters::SharedCounters;
 
 use crate::counters::Counters;
-use crate::io::TcpDial;
+use crate::io::Network;
 use crate::supervisor_link::SupervisorLink;
 use crate::worker::Worker;
 
@@ -55,7 +57,7 @@ fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
     let system = actix::System::new();
     system.block_on(async move {
         let supervisor = start.into_link().map_err(std::io::Error::other)?;
-        let worker = Rc::new(Worker::new(TcpDial, counters));
+        let worker = Rc::new(Worker::new(Network, counters));
         SupervisorLink::new(supervisor, worker).start();
         Ok::<_, std::io::Error>(())
     })?;

@@ -92,14 +92,17 @@ impl<I: Io> Plan<I> {
             .collect::<Result<_, _>>()?;
         let upstream = |spec| {
             let known = old.and_then(|old| old.upstream(&spec));
-            Rc::new(Upstream::new(&spec, known))
+            Upstream::new(&spec, known).map(Rc::new)
         };
         Ok(Self {
             node: snapshot.node.clone(),
             drain_timeout: snapshot.drain_timeout,
             routes: Table::new(listeners.len(), &routes),
             listeners,
-            upstreams: snapshot.upstreams.iter().cloned().map(upstream).collect(),
+            upstreams: (snapshot.upstreams.iter())
+                .cloned()
+                .map(upstream)
+                .collect::<Result<_, _>>()?,
         })
     }
 

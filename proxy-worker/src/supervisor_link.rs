@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
 use crate::deadline::TICK;
-use crate::io::{Tcp, TcpDial};
+use crate::io::{Dial, Network};
 use crate::listener::{BelongTo, Listener, StopAccepting};
 use crate::plan::{ListenerId, Plan};
 use crate::worker::Worker;
@@ -31,7 +31,7 @@ const ORPHAN_SERVICE: Duration = Duration::from_secs(2);
 /// Listens to the supervisor.
 pub(crate) struct SupervisorLink {
     supervisor: Supervisor<Proxy>,
-    worker: Rc<Worker<TcpDial>>,
+    worker: Rc<Worker<Network>>,
     listeners: HashMap<SocketAddr, Addr<Listener>>,
     prepared: Option<Prepared>,
     /// When the worker ends, whatever is still open; `None` while it serves.
@@ -41,7 +41,7 @@ pub(crate) struct SupervisorLink {
 /// A configuration with everything that came with it.
 struct Prepared {
     generation: u64,
-    plan: Plan<Tcp>,
+    plan: Plan<<Network as Dial>::Io>,
     binds: Vec<(SocketAddr, ListenerId)>,
     sockets: HashMap<SocketAddr, AsyncFd<OwnedFd>>,
     logs: Vec<AccessLog>,
@@ -57,7 +57,7 @@ impl Actor for SupervisorLink {
 }
 
 impl SupervisorLink {
-    pub(crate) fn new(supervisor: Supervisor<Proxy>, worker: Rc<Worker<TcpDial>>) -> Self {
+    pub(crate) fn new(supervisor: Supervisor<Proxy>, worker: Rc<Worker<Network>>) -> Self {
         Self {
             supervisor,
             worker,

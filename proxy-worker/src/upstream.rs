@@ -10,6 +10,7 @@ use core_balance::{Group, Policy, Tried};
 use ipc::proxy::UpstreamSpec;
 
 use crate::io::Io;
+use crate::transport::Transport;
 
 /// A server and its idle connections. It stays the same over a reload that keeps it.
 #[derive(Debug)]
@@ -23,13 +24,17 @@ pub(crate) struct Server<I> {
 #[derive(Debug)]
 pub(crate) struct Upstream<I> {
     pub(crate) spec: UpstreamSpec,
+    pub(crate) transport: Rc<Transport>,
     pub(crate) servers: Vec<Rc<Server<I>>>,
     balance: RefCell<Group>,
 }
 
 impl<I: Io> Upstream<I> {
     /// The upstream of `spec`, with the servers (and their idle connections) that `old` has too.
-    pub(crate) fn new(spec: &UpstreamSpec, old: Option<&Self>) -> Self {
+    ///
+    /// # Errors
+    /// A sentence, when its keys or certificates cannot be used.
+    pub(crate) fn new(spec: &UpstreamSpec, old: Option<&Self>) -> Result<Self, String> {
         let policies = spec.servers.iter().map(|server| Policy {
             weight: server.weight,
             max_fails: server.max_fails,
@@ -44,11 +49,12 @@ impl<I: Io> Upstream<I> {
                 })
             })
         };
-        Self {
+        Ok(Self {
+            transport: Rc::new(Transport::new(spec)?),
             servers: spec.servers.iter().map(|one| server(one.address)).collect(),
             balance: RefCell::new(Group::new(policies)),
             spec: spec.clone(),
-        }
+        })
     }
 
     /// Takes over what `old` knows about the servers; at the moment of the switch, not before.

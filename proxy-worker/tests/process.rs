@@ -11,8 +11,9 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::proxy::{
-    BindSpec, Counter, FromProxy, ListenerLimits, ListenerSpec, ListenerTimeouts, ProxySnapshot,
-    RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamSpec,
+    Balance, BindSpec, Counter, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec,
+    ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamProtocol,
+    UpstreamSpec,
 };
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
@@ -145,6 +146,7 @@ async fn back_end() -> SocketAddr {
 fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
     let route = |path: &str, action| RouteSpec {
         listeners: vec![0],
+        host: None,
         path: path.into(),
         action,
         allow: Vec::new(),
@@ -154,22 +156,33 @@ fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
     ProxySnapshot {
         node: "proxy101".into(),
         drain_timeout: Duration::from_secs(5),
+        tunnel_drain_timeout: Duration::from_secs(600),
         listeners: vec![ListenerSpec {
             name: "public".into(),
             binds: binds.iter().map(bind).collect(),
+            protocol: ListenerProtocol::Http { http2: false },
+            tls: None,
+            proxy_protocol: Vec::new(),
+            trusted_proxies: Vec::new(),
             node_header: false,
             access_log: None,
             timeouts: ListenerTimeouts {
+                tls_handshake: Duration::from_secs(10),
                 head: Duration::from_secs(10),
                 body_idle: Duration::from_secs(30),
+                body_min_rate: 0,
                 keep_alive: Duration::from_secs(75),
                 send: Duration::from_secs(60),
+                tunnel: Duration::from_secs(3_600),
             },
             limits: ListenerLimits {
+                connections: 0,
+                connections_per_address: 0,
                 header_bytes: 32 * 1024,
                 headers: 100,
                 body: 10 * 1024 * 1024,
                 requests_per_connection: 1000,
+                h2_streams: 100,
             },
         }],
         routes: vec![
@@ -183,13 +196,23 @@ fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
                 weight: 1,
                 max_fails: 1,
                 fail_timeout: Duration::from_secs(10),
+                backup: false,
+                max_conns: 0,
+                gauge: 0,
             }],
+            balance: Balance::RoundRobin,
+            protocol: UpstreamProtocol::Http1,
+            tls: None,
+            send_proxy: None,
             idle_max: 256,
             idle_timeout: Duration::from_secs(50),
+            requests_max: 0,
             connect_timeout: Duration::from_secs(3),
             read_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
+            queue_timeout: Duration::from_secs(5),
             tries: 2,
+            retry_budget: 20,
         }],
         log_files: Vec::new(),
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::io::Io;
+use crate::io::{Io, Peer};
 use crate::plan::ListenerId;
 use crate::port::Port;
 
@@ -15,7 +15,10 @@ const AHEAD: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Client<C> {
     pub(crate) port: Port<C>,
-    pub(crate) peer: IpAddr,
+    /// Who is connected.
+    pub(crate) peer: Peer,
+    /// Its address.
+    pub(crate) address: IpAddr,
     pub(crate) listener: ListenerId,
     /// Read but not used: a part of a head, or what came behind a request.
     pub(crate) inbox: Vec<u8>,
@@ -26,10 +29,11 @@ pub(crate) struct Client<C> {
 }
 
 impl<C: Io> Client<C> {
-    pub(crate) const fn new(io: C, peer: IpAddr, listener: ListenerId) -> Self {
+    pub(crate) const fn new(io: C, peer: Peer, listener: ListenerId) -> Self {
         Self {
             port: Port::new(io),
             peer,
+            address: peer.address.ip().to_canonical(),
             listener,
             inbox: Vec::new(),
             requests: 0,

@@ -15,7 +15,7 @@ use super::Wait;
 use super::client::Client;
 use super::download::Download;
 use super::request::LogEntry;
-use crate::io::{Connecting, Dial, Io};
+use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::plan::Plan;
 use crate::port::Port;
 use crate::upstream::Upstream;
@@ -76,6 +76,7 @@ pub(crate) struct Exchange<D: Dial> {
     pub(super) plan: Rc<Plan<D::Io>>,
     pub(super) upstream: Rc<Upstream<D::Io>>,
     pub(super) asked: Asked,
+    peer: Peer,
     pub(super) line: Line<D::Io>,
     server: usize,
     tried: Tried,
@@ -98,6 +99,7 @@ impl<D: Dial> Exchange<D> {
         plan: &Rc<Plan<D::Io>>,
         upstream: &Rc<Upstream<D::Io>>,
         asked: Asked,
+        peer: Peer,
         log: LogEntry,
     ) -> Self {
         let length = asked
@@ -117,6 +119,7 @@ impl<D: Dial> Exchange<D> {
             body_touched: false,
             download: Download::new(),
             asked,
+            peer,
             log,
         }
     }
@@ -135,8 +138,8 @@ impl<D: Dial> Exchange<D> {
     ) {
         self.head = worker.lend();
         let origin = Origin {
-            client: client.peer,
-            scheme: "http",
+            client: client.address,
+            scheme: if client.peer.secure { "https" } else { "http" },
             path,
             default_host: &self.upstream.spec.name,
         };
@@ -247,7 +250,11 @@ impl<D: Dial> Exchange<D> {
                 reused: true,
                 deaf: false,
             },
-            None => Line::Connecting(worker.dial.dial(server.address)),
+            None => Line::Connecting(worker.dial.dial(Call {
+                server: server.address,
+                transport: Rc::clone(&self.upstream.transport),
+                client: self.peer,
+            })),
         };
         Ok(())
     }
@@ -361,7 +368,7 @@ impl<D: Dial> Exchange<D> {
     /// Ends with what the client got: writes the line of the log.
     pub(crate) fn close<C: Io>(mut self, client: &Client<C>, worker: &Worker<D>) {
         if let Some((log, entry)) = self.log.take() {
-            worker.log(log, client.peer, entry, self.download.end());
+            worker.log(log, client.address, entry, self.download.end());
         }
         worker.take_back(std::mem::take(&mut self.head));
     }

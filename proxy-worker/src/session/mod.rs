@@ -14,7 +14,6 @@ mod upload;
 mod tests;
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -22,7 +21,7 @@ use std::time::Duration;
 
 use crate::counters::Doing;
 use crate::deadline::Key;
-use crate::io::{Dial, Io};
+use crate::io::{Dial, Io, Peer};
 use crate::plan::ListenerId;
 use crate::worker::{Scratch, Worker};
 
@@ -103,13 +102,13 @@ enum Flow {
 
 impl<C: Io, D: Dial> Session<C, D> {
     /// A new connection of `listener`.
-    pub(crate) fn new(worker: Rc<Worker<D>>, io: C, peer: IpAddr, listener: ListenerId) -> Self {
+    pub(crate) fn new(worker: Rc<Worker<D>>, io: C, peer: Peer, listener: ListenerId) -> Self {
         worker.handle_opened();
         worker.counters.open(Doing::Waiting);
         Self {
             key: worker.deadlines.add(),
             worker,
-            client: Client::new(io, peer.to_canonical(), listener),
+            client: Client::new(io, peer, listener),
             state: State::Request,
             wait: Wait::Nothing,
             doing: Doing::Waiting,

@@ -155,7 +155,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             return 0;
         };
         let announced = asked.body_octets.unwrap_or(0);
-        match plan.find(self.client.listener, &path, self.client.peer) {
+        match plan.find(self.client.listener, &path, self.client.address) {
             _ if announced > listener.body_max => self.answer_short(413, &asked, log),
             Verdict::NotFound => self.answer_short(404, &asked, log),
             Verdict::Forbidden => self.answer_short(403, &asked, log),
@@ -164,7 +164,7 @@ impl<C: Io, D: Dial> Session<C, D> {
                     self.answer_short(503, &asked, log);
                     return 0;
                 };
-                let mut exchange = Exchange::new(plan, upstream, asked, log);
+                let mut exchange = Exchange::new(plan, upstream, asked, self.client.peer, log);
                 exchange.write_head(head, &path, &self.client, &self.worker);
                 let begun = exchange.begin(cx, rest, &self.worker);
                 self.state = State::Exchange(exchange);
@@ -194,7 +194,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn answer_for_server(&mut self, listener: &Listener, head: &RequestHead<'_, '_>) {
         let log = listener
             .log
-            .filter(|_| !listener.is_at(self.client.peer))
+            .filter(|_| !listener.is_at(self.client.address))
             .map(|log| (log, Entry::new(self.worker.lend(), head)));
         let asked = self.asked(head, listener);
         self.answer_page("text/plain", b"", &asked, log);
@@ -266,7 +266,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             let body_octets = u64::try_from(body_octets).unwrap_or(0);
             self.worker.log(
                 log,
-                self.client.peer,
+                self.client.address,
                 entry,
                 End {
                     status,

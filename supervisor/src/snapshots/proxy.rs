@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use ipc::proxy::{
-    BindSpec, ListenerLimits, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction,
-    RouteSpec, ServerSpec, UpstreamSpec,
+    Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
+    ProxySnapshot, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use settings::Settings;
 
@@ -16,6 +18,7 @@ pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxyS
     ProxySnapshot {
         node: settings.node.name.clone(),
         drain_timeout: settings.proxy.drain_timeout,
+        tunnel_drain_timeout: Duration::from_secs(600),
         listeners: settings
             .listeners
             .iter()
@@ -72,15 +75,24 @@ fn listener_spec(
     ListenerSpec {
         name: listener.name.clone(),
         binds: listener.bind.iter().map(bind).collect(),
+        protocol: ListenerProtocol::Http { http2: false },
+        tls: None,
+        proxy_protocol: Vec::new(),
+        trusted_proxies: Vec::new(),
         node_header: listener.node_header,
         access_log: access_log.and_then(|index| u16::try_from(index).ok()),
         timeouts: ListenerTimeouts {
+            tls_handshake: Duration::from_secs(10),
             head: listener.timeouts.head,
             body_idle: listener.timeouts.body_idle,
+            body_min_rate: 0,
             keep_alive: listener.timeouts.keep_alive,
             send: listener.timeouts.send,
+            tunnel: Duration::from_secs(3_600),
         },
         limits: ListenerLimits {
+            connections: 0,
+            connections_per_address: 0,
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
             body: listener.limits.body.unwrap_or(0),
@@ -88,6 +100,7 @@ fn listener_spec(
                 .limits
                 .requests_per_connection
                 .map_or(0, |requests| requests.get()),
+            h2_streams: 100,
         },
     }
 }
@@ -99,6 +112,7 @@ fn route_spec(settings: &Settings, route: &settings::Route) -> RouteSpec {
             .filter(|(_, listener)| route.listeners.contains(&listener.name))
             .filter_map(|(index, _)| u16::try_from(index).ok())
             .collect(),
+        host: None,
         path: route.path.value().clone(),
         action: match &route.action {
             settings::RouteAction::Upstream(name) => RouteAction::Upstream(index_of(
@@ -130,15 +144,25 @@ fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
         weight: server.weight.get(),
         max_fails: server.max_fails,
         fail_timeout: server.fail_timeout,
+        backup: false,
+        max_conns: 0,
+        gauge: 0,
     };
     UpstreamSpec {
         name: upstream.name.clone(),
         servers: upstream.servers.iter().map(server).collect(),
+        balance: Balance::RoundRobin,
+        protocol: UpstreamProtocol::Http1,
+        tls: None,
+        send_proxy: None,
         idle_max: upstream.keep_alive.idle,
         idle_timeout: upstream.keep_alive.timeout,
+        requests_max: 0,
         connect_timeout: upstream.timeouts.connect,
         read_timeout: upstream.timeouts.read,
         send_timeout: upstream.timeouts.send,
+        queue_timeout: Duration::from_secs(5),
         tries: upstream.retries.tries.get(),
+        retry_budget: 20,
     }
 }

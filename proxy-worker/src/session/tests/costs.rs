@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -10,7 +9,7 @@ use platform::counters::SharedCounters;
 
 use super::lab::snapshot;
 use crate::counters::Counters;
-use crate::io::{Connecting, Dial, Io};
+use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -93,7 +92,7 @@ struct Server(Wire);
 impl Dial for Server {
     type Io = Wire;
 
-    fn dial(&self, _: SocketAddr) -> Connecting<Wire> {
+    fn dial(&self, _: Call) -> Connecting<Wire> {
         Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
@@ -114,7 +113,11 @@ impl Warm {
         let plan = worker.prepare(&snapshot()).unwrap();
         worker.commit(plan, Vec::new());
         let id = worker.listener_id("public");
-        let peer = "192.0.2.7".parse().unwrap();
+        let peer = Peer {
+            address: "192.0.2.7:40000".parse().unwrap(),
+            local: None,
+            secure: false,
+        };
         let session = Session::new(Rc::clone(&worker), client.clone(), peer, id);
         Self {
             session,

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use ipc::proxy::{
-    ListenerLimits, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec,
-    ServerSpec, UpstreamSpec,
+    Balance, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot,
+    RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use platform::counters::SharedCounters;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
@@ -18,7 +18,7 @@ use tokio::io::{ReadBuf, duplex};
 
 use crate::counters::Counters;
 use crate::deadline::TICK;
-use crate::io::{Connecting, Dial, Io};
+use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -120,11 +120,11 @@ pub(super) struct BackEnds {
 impl Dial for BackEnds {
     type Io = Pair;
 
-    fn dial(&self, server: SocketAddr) -> Connecting<Pair> {
+    fn dial(&self, call: Call) -> Connecting<Pair> {
         let back_ends = self.clone();
         Box::pin(async move {
             let number = back_ends.dialled.borrow().len();
-            back_ends.dialled.borrow_mut().push(server);
+            back_ends.dialled.borrow_mut().push(call.server);
             back_ends.received.borrow_mut().push(String::new());
             let script = back_ends
                 .scripts
@@ -268,7 +268,11 @@ impl Lab {
     pub(super) fn connect(&self) -> TestClient {
         let (ours, theirs) = duplex(PIPE);
         let id = self.worker.listener_id("public");
-        let peer = "192.0.2.7".parse().unwrap();
+        let peer = Peer {
+            address: "192.0.2.7:40000".parse().unwrap(),
+            local: None,
+            secure: false,
+        };
         let session = Session::new(Rc::clone(&self.worker), Pair(theirs), peer, id);
         tokio::task::spawn_local(session);
         TestClient(ours)
@@ -334,6 +338,7 @@ pub(super) async fn run<T>(test: impl Future<Output = T>) -> T {
 fn route(path: &str, action: RouteAction) -> RouteSpec {
     RouteSpec {
         listeners: vec![0],
+        host: None,
         path: path.into(),
         action,
         allow: Vec::new(),
@@ -354,6 +359,9 @@ fn server(address: &str) -> ServerSpec {
         weight: 1,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
+        backup: false,
+        max_conns: 0,
+        gauge: 0,
     }
 }
 
@@ -364,22 +372,33 @@ pub(super) fn snapshot() -> ProxySnapshot {
     ProxySnapshot {
         node: "proxy101".into(),
         drain_timeout: Duration::from_secs(30),
+        tunnel_drain_timeout: Duration::from_secs(600),
         listeners: vec![ListenerSpec {
             name: "public".into(),
             binds: Vec::new(),
+            protocol: ListenerProtocol::Http { http2: false },
+            tls: None,
+            proxy_protocol: Vec::new(),
+            trusted_proxies: Vec::new(),
             node_header: false,
             access_log: None,
             timeouts: ListenerTimeouts {
+                tls_handshake: Duration::from_secs(10),
                 head: Duration::from_secs(10),
                 body_idle: Duration::from_secs(30),
+                body_min_rate: 0,
                 keep_alive: Duration::from_secs(75),
                 send: Duration::from_secs(60),
+                tunnel: Duration::from_secs(3_600),
             },
             limits: ListenerLimits {
+                connections: 0,
+                connections_per_address: 0,
                 header_bytes: 32 * 1024,
                 headers: 100,
                 body: 10 * 1024 * 1024,
                 requests_per_connection: 1000,
+                h2_streams: 100,
             },
         }],
         routes: vec![
@@ -391,12 +410,19 @@ pub(super) fn snapshot() -> ProxySnapshot {
         upstreams: vec![UpstreamSpec {
             name: "app".into(),
             servers: vec![server("10.0.0.1:80")],
+            balance: Balance::RoundRobin,
+            protocol: UpstreamProtocol::Http1,
+            tls: None,
+            send_proxy: None,
             idle_max: 256,
             idle_timeout: Duration::from_secs(50),
+            requests_max: 0,
             connect_timeout: Duration::from_secs(3),
             read_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
+            queue_timeout: Duration::from_secs(5),
             tries: 2,
+            retry_budget: 20,
         }],
         log_files: Vec::new(),
     }

@@ -1,53 +1,13 @@
-//! The byte streams that a session runs on, and how a new one to a server is made.
-//!
-//! Sessions know these traits only: TCP here, pairs in memory in tests, TLS one day.
+//! TCP.
 
-use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A byte stream, polled.
-pub(crate) trait Io: Unpin + 'static {
-    /// Reads what is there; 0 octets are the end.
-    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
-
-    /// Writes as much as the system takes.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
-
-    /// Says that nothing more will be written.
-    fn shut_down(&mut self, cx: &mut Context<'_>);
-
-    /// Whether the event loop tells when something happens. If not, [`Self::poll_read`] makes it.
-    fn is_watched(&self) -> bool;
-
-    /// Makes the coming close a reset, so that the peer cannot take it for a regular end.
-    fn make_close_a_reset(&mut self);
-
-    /// Whether an idle stream has something to say, which can only be its end or nonsense. Costs no
-    /// system call while nothing happened.
-    fn is_stale(&mut self) -> bool;
-}
-
-/// A connection that is being made.
-pub(crate) type Connecting<I> = Pin<Box<dyn Future<Output = io::Result<I>>>>;
-
-/// Makes connections to servers.
-pub(crate) trait Dial: 'static {
-    /// What a connection is.
-    type Io: Io;
-
-    /// Begins to connect. Dropping the future gives up.
-    fn dial(&self, server: SocketAddr) -> Connecting<Self::Io>;
-}
+use super::Io;
 
 /// TCP. An accepted connection is read before the event loop knows it: most often the request is
 /// there already. Only who has to wait is registered.
@@ -154,21 +114,5 @@ impl Io for Tcp {
             stream.try_read(&mut [0]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock
         )
-    }
-}
-
-/// Connects by TCP.
-#[derive(Debug)]
-pub(crate) struct TcpDial;
-
-impl Dial for TcpDial {
-    type Io = Tcp;
-
-    fn dial(&self, server: SocketAddr) -> Connecting<Tcp> {
-        Box::pin(async move {
-            let stream = TcpStream::connect(server).await?;
-            stream.set_nodelay(true)?;
-            Ok(Tcp::Watched(stream))
-        })
     }
 }
