@@ -21,7 +21,7 @@ pub(crate) fn serve(
         local: None,
         secure: false,
     };
-    let session = Session::new(Rc::clone(worker), Tcp::Fresh(stream), peer, id);
+    let session = Session::new(Rc::clone(worker), Tcp::fresh(stream), peer, id);
     // The task ends with its connection; nobody waits for it.
     drop(actix_rt::spawn(session));
 }

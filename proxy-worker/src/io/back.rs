@@ -67,7 +67,7 @@ impl Dial for Network {
         Box::pin(async move {
             let stream = TcpStream::connect(call.server).await?;
             stream.set_nodelay(true)?;
-            Ok(Back::Plain(Tcp::Watched(stream)))
+            Ok(Back::Plain(Tcp::watched(stream)))
         })
     }
 }

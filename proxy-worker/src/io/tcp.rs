@@ -12,7 +12,14 @@ use super::Io;
 /// TCP. An accepted connection is read before the event loop knows it: most often the request is
 /// there already. Only who has to wait is registered.
 #[derive(Debug)]
-pub(crate) enum Tcp {
+pub(crate) struct Tcp {
+    socket: Socket,
+    /// Octets that were read to find out what is spoken, and given back.
+    unread: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Socket {
     /// Not known to the event loop, in non-blocking mode.
     Fresh(std::net::TcpStream),
     /// Known to the event loop.
@@ -22,6 +29,42 @@ pub(crate) enum Tcp {
 }
 
 impl Tcp {
+    /// A connection that was just accepted, in non-blocking mode.
+    pub(crate) const fn fresh(stream: std::net::TcpStream) -> Self {
+        Self {
+            socket: Socket::Fresh(stream),
+            unread: Vec::new(),
+        }
+    }
+
+    /// A connection that the event loop knows.
+    pub(crate) const fn watched(stream: TcpStream) -> Self {
+        Self {
+            socket: Socket::Watched(stream),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Gives octets back: they are read again, before all others.
+    #[allow(dead_code, reason = "its users land one by one")]
+    pub(crate) fn unread(&mut self, octets: &[u8]) {
+        self.unread.splice(..0, octets.iter().copied());
+    }
+
+    /// Reads what was given back; 0 when nothing was.
+    fn read_again(&mut self, room: &mut [u8]) -> usize {
+        let count = self.unread.len().min(room.len());
+        for (place, octet) in room.iter_mut().zip(self.unread.drain(..count)) {
+            *place = octet;
+        }
+        if self.unread.is_empty() {
+            self.unread = Vec::new();
+        }
+        count
+    }
+}
+
+impl Socket {
     fn watch(&mut self) -> io::Result<()> {
         *self = match std::mem::replace(self, Self::Broken) {
             Self::Fresh(stream) => Self::Watched(TcpStream::from_std(stream)?),
@@ -54,11 +97,14 @@ impl Tcp {
 
 impl Io for Tcp {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        if let Some(count) = self.at_once(|stream| stream.read(room))? {
+        if !self.unread.is_empty() {
+            return Poll::Ready(Ok(self.read_again(room)));
+        }
+        if let Some(count) = self.socket.at_once(|stream| stream.read(room))? {
             return Poll::Ready(Ok(count));
         }
         let mut room = ReadBuf::new(room);
-        ready!(self.watched()?.poll_read(cx, &mut room))?;
+        ready!(self.socket.watched()?.poll_read(cx, &mut room))?;
         Poll::Ready(Ok(room.filled().len()))
     }
 
@@ -67,42 +113,45 @@ impl Io for Tcp {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(count) = self.at_once(|stream| match parts {
+        if let Some(count) = self.socket.at_once(|stream| match parts {
             [part] => stream.write(part),
             _ => stream.write_vectored(parts),
         })? {
             return Poll::Ready(Ok(count));
         }
         match parts {
-            [part] => self.watched()?.poll_write(cx, part),
-            _ => self.watched()?.poll_write_vectored(cx, parts),
+            [part] => self.socket.watched()?.poll_write(cx, part),
+            _ => self.socket.watched()?.poll_write_vectored(cx, parts),
         }
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {
         // An error means that the connection is gone already.
-        match self {
-            Self::Fresh(stream) => drop(stream.shutdown(std::net::Shutdown::Write)),
-            Self::Watched(stream) => drop(Pin::new(stream).poll_shutdown(cx)),
-            Self::Broken => {}
+        match &mut self.socket {
+            Socket::Fresh(stream) => drop(stream.shutdown(std::net::Shutdown::Write)),
+            Socket::Watched(stream) => drop(Pin::new(stream).poll_shutdown(cx)),
+            Socket::Broken => {}
         }
     }
 
     fn is_watched(&self) -> bool {
-        !matches!(self, Self::Fresh(_))
+        !matches!(self.socket, Socket::Fresh(_))
     }
 
     fn make_close_a_reset(&mut self) {
         // An error means that the connection is gone already.
-        if self.watch().is_ok()
-            && let Self::Watched(stream) = self
+        if self.socket.watch().is_ok()
+            && let Socket::Watched(stream) = &self.socket
         {
             drop(stream.set_zero_linger());
         }
     }
 
     fn is_stale(&mut self) -> bool {
-        let Self::Watched(stream) = self else {
+        if !self.unread.is_empty() {
+            return true;
+        }
+        let Socket::Watched(stream) = &mut self.socket else {
             return true;
         };
         let mut cx = Context::from_waker(Waker::noop());
@@ -114,5 +163,32 @@ impl Io for Tcp {
             stream.try_read(&mut [0]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn octets_that_were_given_back_come_first() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        client.write_all(b"45").unwrap();
+        let mut tcp = Tcp::fresh(stream);
+        tcp.unread(b"23");
+        tcp.unread(b"1");
+        let mut read = Vec::new();
+        while read.len() < 5 {
+            let mut room = [0; 2];
+            let count = std::future::poll_fn(|cx| tcp.poll_read(cx, &mut room)).await;
+            read.extend_from_slice(&room[..count.unwrap()]);
+        }
+        assert_eq!(read, b"12345");
     }
 }
