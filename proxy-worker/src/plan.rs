@@ -137,14 +137,15 @@ impl<I: Io> Plan<I> {
         self.listeners.get(id.0)?.as_ref()
     }
 
-    /// What becomes of a request for a path in normal form.
+    /// What becomes of a request to a host for a path in normal form.
     pub(crate) fn find(
         &self,
         listener: ListenerId,
+        host: Option<&str>,
         path: &str,
         client: IpAddr,
     ) -> core_route::Verdict {
-        self.routes.find(listener.0, path, client)
+        self.routes.find(listener.0, host, path, client)
     }
 }
 
@@ -191,6 +192,7 @@ fn route(spec: &RouteSpec, ids: &[ListenerId], upstreams: usize) -> Result<Route
     Ok(Route {
         listeners: listeners
             .ok_or_else(|| format!("route {} is for a listener that is not there", spec.path))?,
+        host: spec.host.clone(),
         prefix: spec.path.clone(),
         action,
         access: Access {

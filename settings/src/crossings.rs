@@ -148,9 +148,20 @@ fn check_listeners(context: &Context<'_>, settings: &Settings) {
 fn check_routes(context: &Context<'_>, settings: &Settings) {
     let mut routes = Unique::new(context);
     for route in &settings.routes {
+        let path = &route.path;
         for listener in &route.listeners {
-            let what = format!("the path {:?} of listener {listener:?}", *route.path);
-            routes.put((listener, route.path.value()), route.path.position(), what);
+            if route.hosts.is_empty() {
+                let what = format!("the path {:?} of listener {listener:?}", **path);
+                routes.put((listener, None, path.value()), path.position(), what);
+            }
+            for host in &route.hosts {
+                let name = Some(host.value());
+                let what = format!(
+                    "the path {:?} of host {:?} of listener {listener:?}",
+                    **path, **host
+                );
+                routes.put((listener, name, path.value()), host.position(), what);
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::words::near;
 /// What a client or server may take for one step: a timeout of a day is none.
 pub(crate) const STEP_TIMES: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(86_400);
+/// RFC 1035 §2.3.4.
+const HOST_OCTETS_MAX: usize = 253;
 /// More workers than any machine has cores.
 const WORKERS_MAX: u16 = 1_024;
 
@@ -240,12 +242,16 @@ impl Limits {
     }
 }
 
-/// Which requests go where. The longest path that is a prefix of a request's decides.
+/// Which requests go where. The host decides, then the longest path that is a prefix of a request's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Names of [`crate::Settings::listeners`], at least one where there is any. Default: all.
     pub listeners: Vec<String>,
-    /// A prefix of paths, beginning with a slash; no two routes of a listener have the same.
+    /// Names in lower case, or "*.example.org" for all names below. Empty, the default: any host that
+    /// no other route of the listener names.
+    pub hosts: Vec<Spanned<String>>,
+    /// A prefix of paths, beginning with a slash; no two routes of a listener and a host have the
+    /// same. Default: "/".
     pub path: Spanned<String>,
     /// What is done.
     pub action: RouteAction,
@@ -270,13 +276,16 @@ impl Route {
     pub(crate) fn read(item: &Item<'_>) -> Option<Self> {
         let mut table = item.table()?;
         let listeners = listeners(&mut table);
-        let path = table.required("path", path);
+        let hosts = table.or("host", Vec::new(), hosts);
+        let root = item.spanned("/".to_owned());
+        let path = table.or("path", root, path);
         let action = action(&mut table);
         let allow = table.or("allow", Vec::new(), |item| item.list(network));
         let deny = table.or("deny", Vec::new(), |item| item.list(network));
         table.finish();
         Some(Self {
             listeners: listeners?,
+            hosts: hosts?,
             path: path?,
             action: action?,
             allow: allow?,
@@ -299,6 +308,43 @@ fn listeners(table: &mut Table<'_>) -> Option<Vec<String>> {
     };
     let chosen: BTreeSet<String> = chosen.iter().map(|name| name.value().clone()).collect();
     Some(chosen.into_iter().collect())
+}
+
+/// One host, or a list of them.
+fn hosts(item: &Item<'_>) -> Option<Vec<Spanned<String>>> {
+    if item.is_list() {
+        item.filled_list(host)
+    } else {
+        host(item).map(|host| vec![host])
+    }
+}
+
+/// A host name or an IPv4 address, or an asterisk for what stands before a name (RFC 1123 §2.1).
+fn host(item: &Item<'_>) -> Option<Spanned<String>> {
+    let text = item.filled_string()?;
+    let lower = text.to_ascii_lowercase();
+    let host = lower.strip_suffix('.').unwrap_or(&lower);
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    let is_label = |label: &str| {
+        let mut octets = label.bytes();
+        matches!(label.len(), 1..=63)
+            && octets.all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet))
+    };
+    if host.len() <= HOST_OCTETS_MAX && name.split('.').all(is_label) {
+        return Some(item.spanned(host.to_owned()));
+    }
+    let advice = if !text.is_ascii() {
+        "write it as clients send it, beginning with \"xn--\""
+    } else if text.starts_with('[') {
+        "routes do not tell IPv6 addresses apart; listeners do"
+    } else if text.contains(':') {
+        "leave out the port: the listener has it"
+    } else if text.contains('*') {
+        "an asterisk stands first, and for whole labels: \"*.example.org\""
+    } else {
+        "write it as \"api.example.org\" or \"*.example.org\""
+    };
+    item.error(format!("{text:?} is no host"), advice)
 }
 
 /// RFC 3986 §3.3: a path that a request can have as it stands, without query and fragment.

@@ -1,7 +1,8 @@
-//! Which route serves a request, without I/O: paths in one normal form, the longest prefix, and who
-//! may pass.
+//! Which route serves a request, without I/O: by host, by the longest prefix of a path in its one
+//! normal form, and by who may pass.
 
 mod access;
+mod host;
 mod path;
 mod table;
 

@@ -155,7 +155,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             return 0;
         };
         let announced = asked.body_octets.unwrap_or(0);
-        match plan.find(self.client.listener, &path, self.client.address) {
+        match plan.find(self.client.listener, head.host, &path, self.client.address) {
             _ if announced > listener.body_max => self.answer_short(413, &asked, log),
             Verdict::NotFound => self.answer_short(404, &asked, log),
             Verdict::Forbidden => self.answer_short(403, &asked, log),

@@ -173,6 +173,41 @@ status_page = true"#,
         ],
     },
     Case {
+        name: "a route of a host twice, spelled differently",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+host = "api.example.org"
+status_page = true
+[[routes]]
+host = ["www.example.org", "API.example.org."]
+path = "/"
+status_page = true
+[[routes]]
+host = "api.example.org"
+path = "/v1/"
+status_page = true"#,
+        found: &[
+            r#"7:28 error: the path "/" of host "api.example.org" of listener "web" is there twice; the first is at line 4 of evenkeel.toml"#,
+        ],
+    },
+    Case {
+        name: "hosts that are none",
+        before: &[LISTENER],
+        text: r#"[[routes]]
+status_page = true
+host = ["a:80", "bücher.example", "[::1]", "www.*.org", "*", "a..b", "a b", ""]"#,
+        found: &[
+            r#"5:9 error: "a:80" is no host; leave out the port: the listener has it"#,
+            r#"5:17 error: "bücher.example" is no host; write it as clients send it, beginning with "xn--""#,
+            r#"5:35 error: "[::1]" is no host; routes do not tell IPv6 addresses apart; listeners do"#,
+            r#"5:44 error: "www.*.org" is no host; an asterisk stands first, and for whole labels: "*.example.org""#,
+            r#"5:57 error: "*" is no host; an asterisk stands first, and for whole labels: "*.example.org""#,
+            r#"5:62 error: "a..b" is no host; write it as "api.example.org" or "*.example.org""#,
+            r#"5:70 error: "a b" is no host; write it as "api.example.org" or "*.example.org""#,
+            r#"5:77 error: an entry of "host" must not be empty"#,
+        ],
+    },
+    Case {
         name: "a path without slash",
         before: &[LISTENER],
         text: r#"[[routes]]

@@ -27,7 +27,7 @@ pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxyS
         routes: settings
             .routes
             .iter()
-            .map(|route| route_spec(settings, route))
+            .flat_map(|route| route_specs(settings, route))
             .collect(),
         upstreams: settings.upstreams.iter().map(upstream_spec).collect(),
         log_files: log_paths
@@ -102,6 +102,19 @@ fn listener_spec(
                 .map_or(0, |requests| requests.get()),
             h2_streams: 100,
         },
+    }
+}
+
+/// One for each host of the route.
+fn route_specs(settings: &Settings, route: &settings::Route) -> Vec<RouteSpec> {
+    let of_host = |host: Option<&settings::Spanned<String>>| RouteSpec {
+        host: host.map(|host| host.value().clone()),
+        ..route_spec(settings, route)
+    };
+    if route.hosts.is_empty() {
+        vec![of_host(None)]
+    } else {
+        route.hosts.iter().map(|host| of_host(Some(host))).collect()
     }
 }
 

@@ -87,6 +87,42 @@ async fn refusals_have_their_status_and_end_the_connection_where_they_must() {
     }
 }
 
+/// Rules 7, 8 and 9: the host of an absolute target replaces Host; spelling and port do not matter.
+#[tokio::test(start_paused = true)]
+async fn host_decides_who_answers() {
+    let mut snapshot = snapshot();
+    let status = "/server-status";
+    snapshot.routes.retain(|route| route.path == status);
+    snapshot.routes[0].host = Some("api.example.org".into());
+    let cases = [
+        (
+            "GET {} HTTP/1.1\r\nHost: API.Example.Org.:8080\r\n\r\n",
+            200,
+        ),
+        ("GET {} HTTP/1.1\r\nHost: example.org\r\n\r\n", 404),
+        (
+            "GET http://api.example.org{} HTTP/1.1\r\nHost: a\r\n\r\n",
+            200,
+        ),
+        (
+            "GET http://a{} HTTP/1.1\r\nHost: api.example.org\r\n\r\n",
+            404,
+        ),
+        ("GET {} HTTP/1.0\r\n\r\n", 404),
+        ("GET {} HTTP/1.0\r\nhOsT: api.example.org\r\n\r\n", 200),
+    ];
+    for (request, answer) in cases {
+        run(async {
+            let lab = Lab::with(Vec::new(), &snapshot);
+            let request = request.replace("{}", status);
+            let heard = lab.ask(&request).await;
+            let start = format!("HTTP/1.1 {answer} ");
+            assert!(heard.starts_with(&start), "{request:?}: {heard:?}");
+        })
+        .await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn body_that_nobody_read_is_not_taken_for_a_request() {
     run(async {
