@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use core_http1::{FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
+use core_http1::{Expected, FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
 use ipc::check::{Probe, ServerCheck};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -181,7 +181,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, u16)>, Fault> {
         return Err(Fault::StartLine);
     }
     let mut slots = field_slots();
-    let head = ResponseHead::parse(bytes, &LIMITS, false, &mut slots)?;
+    let head = ResponseHead::parse(bytes, &LIMITS, Expected::Content, &mut slots)?;
     Ok(head.map(|head| (head.len, head.status)))
 }
 

@@ -185,6 +185,8 @@ pub struct RouteSpec {
     pub path: String,
     /// What is done.
     pub action: RouteAction,
+    /// Whether clients may go on in WebSocket.
+    pub websocket: bool,
     /// Who may; empty: everybody who is not denied.
     pub allow: Vec<IpNet>,
     /// Who may not.

@@ -15,6 +15,7 @@ mod port;
 mod session;
 mod supervisor_link;
 mod transport;
+mod tunnel;
 mod upstream;
 mod worker;
 

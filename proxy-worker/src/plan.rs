@@ -57,6 +57,7 @@ impl Listener {
 pub(crate) struct Plan<I> {
     pub(crate) node: String,
     pub(crate) drain_timeout: Duration,
+    pub(crate) tunnel_drain_timeout: Duration,
     /// By [`ListenerId`]; `None` for those that are no more.
     listeners: Vec<Option<Listener>>,
     pub(crate) routes: Table,
@@ -97,6 +98,7 @@ impl<I: Io> Plan<I> {
         Ok(Self {
             node: snapshot.node.clone(),
             drain_timeout: snapshot.drain_timeout,
+            tunnel_drain_timeout: snapshot.tunnel_drain_timeout,
             routes: Table::new(listeners.len(), &routes),
             listeners,
             upstreams: (snapshot.upstreams.iter())
@@ -183,7 +185,10 @@ fn route(spec: &RouteSpec, ids: &[ListenerId], upstreams: usize) -> Result<Route
         RouteAction::Upstream(index) if usize::from(index) >= upstreams => {
             return Err(format!("route {} leads to no upstream", spec.path));
         }
-        RouteAction::Upstream(index) => Action::Proxy(usize::from(index)),
+        RouteAction::Upstream(index) => Action::Proxy {
+            upstream: usize::from(index),
+            websocket: spec.websocket,
+        },
         RouteAction::StatusPage => Action::StatusPage,
         RouteAction::StubStatus => Action::StubStatus,
     };

@@ -35,7 +35,17 @@ pub(crate) struct SupervisorLink {
     listeners: HashMap<SocketAddr, Addr<Listener>>,
     prepared: Option<Prepared>,
     /// When the worker ends, whatever is still open; `None` while it serves.
-    ends_at: Option<Instant>,
+    ending: Option<Ending>,
+}
+
+/// The end that has begun.
+struct Ending {
+    /// Of requests; `None`: that is over.
+    requests: Option<Instant>,
+    /// Of tunnels.
+    tunnels: Instant,
+    /// Connections cut so far.
+    cut: u32,
 }
 
 /// A configuration with everything that came with it.
@@ -63,7 +73,7 @@ impl SupervisorLink {
             worker,
             listeners: HashMap::new(),
             prepared: None,
-            ends_at: None,
+            ending: None,
         }
     }
 
@@ -109,15 +119,16 @@ impl SupervisorLink {
             },
             Order::Stop { within } => {
                 self.stop_accepting();
-                self.drain(within, ctx);
+                // Nobody takes over: a restart must not wait for tunnels longer than for requests.
+                self.drain(within, within, ctx);
             }
             Order::Gone => {
-                let within = self
-                    .worker
-                    .plan()
-                    .map_or(Duration::ZERO, |plan| plan.drain_timeout);
+                let plan = self.worker.plan();
+                let (within, for_tunnels) = plan.map_or_else(Default::default, |plan| {
+                    (plan.drain_timeout, plan.tunnel_drain_timeout)
+                });
                 tracing::error!("the supervisor is gone; ending");
-                self.drain(within, ctx);
+                self.drain(within, for_tunnels.max(within), ctx);
                 ctx.run_later(ORPHAN_SERVICE, |actor, _| actor.stop_accepting());
             }
         }
@@ -209,27 +220,46 @@ impl SupervisorLink {
         }
     }
 
-    /// Serves what is there to its end, and ends when nothing is left and nothing more is taken. A
-    /// second order can only shorten it.
-    fn drain(&mut self, within: Duration, ctx: &mut Context<Self>) {
-        let end = Instant::now() + within;
-        if let Some(ends_at) = &mut self.ends_at {
-            *ends_at = end.min(*ends_at);
+    /// Serves what is there to its end, and ends when nothing is left and nothing more is taken.
+    /// A second order can only shorten it.
+    fn drain(&mut self, within: Duration, for_tunnels: Duration, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let (requests, tunnels) = (now + within, now + for_tunnels);
+        if let Some(ending) = &mut self.ending {
+            ending.requests = ending.requests.map(|end| end.min(requests));
+            ending.tunnels = ending.tunnels.min(tunnels);
             return;
         }
-        self.ends_at = Some(end);
+        self.ending = Some(Ending {
+            requests: Some(requests),
+            tunnels,
+            cut: 0,
+        });
         self.worker.drain();
-        ctx.run_interval(DRAIN_LOOK, |actor, _| actor.end_if_drained());
+        ctx.run_interval(DRAIN_LOOK, |actor, _| actor.look_at_end());
     }
 
-    fn end_if_drained(&self) {
-        let open = self.worker.open();
-        let busy = open > 0 || !self.listeners.is_empty();
-        if busy && self.ends_at.is_none_or(|end| Instant::now() < end) {
+    fn look_at_end(&mut self) {
+        let Some(ending) = &mut self.ending else {
             return;
+        };
+        let now = Instant::now();
+        if ending.requests.is_some_and(|end| end <= now) {
+            ending.requests = None;
+            ending.cut += self.worker.cut_requests();
         }
+        if now >= ending.tunnels {
+            let cut = ending.cut + self.worker.tunnels();
+            self.end(cut);
+        } else if self.worker.open() == 0 && self.listeners.is_empty() {
+            let cut = ending.cut;
+            self.end(cut);
+        }
+    }
+
+    fn end(&self, cut: u32) {
         self.worker.close_logs();
-        if let Err(error) = self.supervisor.send(FromProxy::Drained { cut: open }) {
+        if let Err(error) = self.supervisor.send(FromProxy::Drained { cut }) {
             tracing::debug!("nobody hears that this worker is done: {error}");
         }
         System::current().stop();

@@ -43,9 +43,32 @@ pub(crate) struct Worker<D: Dial> {
     pub(crate) counters: Counters,
     logs: RefCell<Vec<AccessLog>>,
     status: RefCell<Option<NodeStatus>>,
-    draining: Cell<bool>,
+    stage: Cell<Stage>,
     open: Cell<u32>,
+    tunnels: Rc<Cell<u32>>,
     time: RefCell<WallTime>,
+}
+
+/// How far a worker is from its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// It serves.
+    #[default]
+    Serving,
+    /// Connections end as soon as they can.
+    Draining,
+    /// The time for requests is over, that for tunnels is not.
+    TunnelsOnly,
+}
+
+/// Counts as a tunnel as long as it is there.
+#[derive(Debug)]
+pub(crate) struct CountedTunnel(Rc<Cell<u32>>);
+
+impl Drop for CountedTunnel {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 /// The wall clock as messages show it, set anew every second.
@@ -71,8 +94,9 @@ impl<D: Dial> Worker<D> {
             counters,
             logs: RefCell::default(),
             status: RefCell::default(),
-            draining: Cell::default(),
+            stage: Cell::default(),
             open: Cell::default(),
+            tunnels: Rc::default(),
             time: RefCell::new(WallTime {
                 second: -1,
                 date: [b' '; 29],
@@ -149,19 +173,42 @@ impl<D: Dial> Worker<D> {
     }
 
     /// Whether connections are to end as soon as they can.
-    pub(crate) const fn is_draining(&self) -> bool {
-        self.draining.get()
+    pub(crate) fn is_draining(&self) -> bool {
+        self.stage.get() != Stage::Serving
+    }
+
+    /// Whether everything that is no tunnel is to end at once.
+    pub(crate) fn serves_tunnels_only(&self) -> bool {
+        self.stage.get() == Stage::TunnelsOnly
     }
 
     /// From now on, connections end as soon as they can.
     pub(crate) fn drain(&self) {
-        self.draining.set(true);
+        self.stage.set(Stage::Draining);
         self.deadlines.wake_all();
+    }
+
+    /// Ends everything that is no tunnel; says how many connections that are.
+    pub(crate) fn cut_requests(&self) -> u32 {
+        self.stage.set(Stage::TunnelsOnly);
+        self.deadlines.wake_all();
+        self.open.get().saturating_sub(self.tunnels.get())
     }
 
     /// Open connections.
     pub(crate) const fn open(&self) -> u32 {
         self.open.get()
+    }
+
+    /// Those of them that are tunnels.
+    pub(crate) fn tunnels(&self) -> u32 {
+        self.tunnels.get()
+    }
+
+    /// Another of them is a tunnel from now on.
+    pub(crate) fn count_tunnel(&self) -> CountedTunnel {
+        self.tunnels.set(self.tunnels.get().saturating_add(1));
+        CountedTunnel(Rc::clone(&self.tunnels))
     }
 
     pub(crate) fn handle_opened(&self) {

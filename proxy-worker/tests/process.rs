@@ -149,6 +149,7 @@ fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
         host: None,
         path: path.into(),
         action,
+        websocket: true,
         allow: Vec::new(),
         deny: Vec::new(),
     };

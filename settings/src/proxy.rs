@@ -29,6 +29,8 @@ pub struct Proxy {
     pub workers: Workers,
     /// How long a worker that ends may take to serve what it has begun, 0 s to 1 d. Default: 30 s.
     pub drain_timeout: Duration,
+    /// The same for tunnels: WebSockets and TCP, 0 s to 1 d. Default: 10 min.
+    pub tunnel_drain_timeout: Duration,
 }
 
 /// How many worker processes there are.
@@ -45,6 +47,7 @@ impl Default for Proxy {
         Self {
             workers: Workers::Auto,
             drain_timeout: Duration::from_secs(30),
+            tunnel_drain_timeout: Duration::from_secs(600),
         }
     }
 }
@@ -58,13 +61,19 @@ impl Proxy {
             }
             item.one_of(&[("auto", Workers::Auto)])
         });
-        let drain_timeout = table.or("drain_timeout", defaults.drain_timeout, |item| {
-            item.duration(Duration::ZERO..=Duration::from_secs(86_400))
-        });
+        let drain_time =
+            |item: &Item<'_>| item.duration(Duration::ZERO..=Duration::from_secs(86_400));
+        let drain_timeout = table.or("drain_timeout", defaults.drain_timeout, drain_time);
+        let tunnel_drain_timeout = table.or(
+            "tunnel_drain_timeout",
+            defaults.tunnel_drain_timeout,
+            drain_time,
+        );
         table.finish();
         Some(Self {
             workers: workers?,
             drain_timeout: drain_timeout?,
+            tunnel_drain_timeout: tunnel_drain_timeout?,
         })
     }
 }
@@ -113,6 +122,8 @@ pub struct ListenerTimeouts {
     pub keep_alive: Duration,
     /// Between two writes of a response. Default: 60 s.
     pub send: Duration,
+    /// Between two octets of a tunnel, in either direction. Default: 1 h.
+    pub tunnel: Duration,
 }
 
 /// How much a client may send.
@@ -133,6 +144,7 @@ const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
     body_idle: Duration::from_secs(30),
     keep_alive: Duration::from_secs(75),
     send: Duration::from_secs(60),
+    tunnel: Duration::from_secs(3_600),
 };
 
 const DEFAULT_LIMITS: Limits = Limits {
@@ -206,12 +218,14 @@ impl ListenerTimeouts {
         let body_idle = table.or("body_idle", defaults.body_idle, step_time);
         let keep_alive = table.or("keep_alive", defaults.keep_alive, step_time);
         let send = table.or("send", defaults.send, step_time);
+        let tunnel = table.or("tunnel", defaults.tunnel, step_time);
         table.finish();
         Some(Self {
             head: head?,
             body_idle: body_idle?,
             keep_alive: keep_alive?,
             send: send?,
+            tunnel: tunnel?,
         })
     }
 }
@@ -255,6 +269,8 @@ pub struct Route {
     pub path: Spanned<String>,
     /// What is done.
     pub action: RouteAction,
+    /// Whether clients may go on in WebSocket. Default: true.
+    pub websocket: bool,
     /// Who may; empty, the default: everybody who is not denied.
     pub allow: Vec<IpNet>,
     /// Who may not. Default: nobody.
@@ -280,6 +296,7 @@ impl Route {
         let root = item.spanned("/".to_owned());
         let path = table.or("path", root, path);
         let action = action(&mut table);
+        let websocket = table.or("websocket", true, Item::boolean);
         let allow = table.or("allow", Vec::new(), |item| item.list(network));
         let deny = table.or("deny", Vec::new(), |item| item.list(network));
         table.finish();
@@ -288,6 +305,7 @@ impl Route {
             hosts: hosts?,
             path: path?,
             action: action?,
+            websocket: websocket?,
             allow: allow?,
             deny: deny?,
         })

@@ -110,6 +110,9 @@ pub(crate) fn between(old: &Settings, new: &Settings) -> Result<Vec<String>, Rep
     if old.proxy.drain_timeout != new.proxy.drain_timeout {
         changes.push("proxy.drain_timeout changed".into());
     }
+    if old.proxy.tunnel_drain_timeout != new.proxy.tunnel_drain_timeout {
+        changes.push("proxy.tunnel_drain_timeout changed".into());
+    }
     if old.nodes != new.nodes {
         changes.push("other nodes changed".into());
     }

@@ -43,7 +43,11 @@ pub enum Fault {
     /// An expectation other than `100-continue`.
     #[error("unsupported expectation")]
     Expectation,
-    /// A status that may not come here: an unsolicited 101, or none of three digits.
+    /// WebSocket is asked for with a `Sec-WebSocket-Key` that is missing, repeated or malformed.
+    #[error("malformed WebSocket handshake")]
+    Handshake,
+    /// A status that may not come here: a 101 that nobody asked for or that does not answer what was
+    /// asked, or none of three digits.
     #[error("status that was not asked for")]
     Status,
 }
@@ -58,6 +62,7 @@ impl Fault {
             | Self::Target
             | Self::Host
             | Self::Length
+            | Self::Handshake
             | Self::Status => 400,
             Self::Method => 405,
             Self::TargetTooLong => 414,

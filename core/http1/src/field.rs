@@ -12,6 +12,12 @@ pub(crate) enum Field {
     Trailer,
     Host,
     Expect,
+    Upgrade,
+    WebSocketKey,
+    WebSocketAccept,
+    MaxForwards,
+    Authorization,
+    Challenge,
     Date,
     NodeHeader,
     /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
@@ -34,15 +40,20 @@ pub(crate) fn classify(name: &[u8]) -> Field {
         6 if is(b"expect") => Field::Expect,
         6 if is(b"x-node") => Field::NodeHeader,
         7 if is(b"trailer") => Field::Trailer,
-        7 if is(b"upgrade") => Field::HopByHop,
+        7 if is(b"upgrade") => Field::Upgrade,
         9 if is(b"forwarded") || is(b"x-real-ip") => Field::Identity,
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,
+        12 if is(b"max-forwards") => Field::MaxForwards,
+        13 if is(b"authorization") => Field::Authorization,
         14 if is(b"content-length") => Field::ContentLength,
         16 if is(b"proxy-connection") => Field::HopByHop,
+        16 if is(b"www-authenticate") => Field::Challenge,
         17 if is(b"transfer-encoding") => Field::TransferEncoding,
+        17 if is(b"sec-websocket-key") => Field::WebSocketKey,
         18 if is(b"proxy-authenticate") => Field::HopByHop,
         19 if is(b"proxy-authorization") => Field::HopByHop,
+        20 if is(b"sec-websocket-accept") => Field::WebSocketAccept,
         _ => Field::Other,
     };
     if known != Field::Other {
@@ -67,7 +78,7 @@ const FORWARDED: &[u8] = b"x-forwarded-";
 /// Fields that `Connection` never removes, whatever it names (CVE-2024-45410). Those that we set
 /// ourselves are dropped or written whatever it says.
 fn is_protected(name: &[u8]) -> bool {
-    const PROTECTED: [&[u8]; 10] = [
+    const PROTECTED: [&[u8]; 12] = [
         b"host",
         b"content-length",
         b"transfer-encoding",
@@ -78,6 +89,8 @@ fn is_protected(name: &[u8]) -> bool {
         b"x-request-id",
         b"date",
         b"expect",
+        b"max-forwards",
+        b"www-authenticate",
     ];
     PROTECTED.iter().any(|kept| name.eq_ignore_ascii_case(kept))
 }
@@ -105,11 +118,22 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
     value.get(start..end).unwrap_or_default()
 }
 
+/// Whether credentials or a challenge are of a scheme that authenticates a connection instead of a
+/// request: such a connection must never serve anybody else.
+pub(crate) fn binds_connection(value: &[u8]) -> bool {
+    const SCHEMES: [&[u8]; 2] = [b"ntlm", b"negotiate"];
+    members(value).any(|member| {
+        let scheme = member.split(u8::is_ascii_whitespace).next();
+        scheme.is_some_and(|scheme| SCHEMES.iter().any(|one| scheme.eq_ignore_ascii_case(one)))
+    })
+}
+
 /// What the `Connection` fields of a head say together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ConnectionOptions {
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
     /// Some field of the head is named, so that fields must be compared with the options.
     pub(crate) names_fields: bool,
 }
@@ -122,6 +146,9 @@ impl ConnectionOptions {
                 self.close = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                // That field is removed anyway.
+                self.upgrade = true;
             } else {
                 self.names_fields = true;
             }

@@ -21,6 +21,8 @@ pub struct Origin<'a> {
     pub path: &'a str,
     /// The `Host` of a request that has none, which HTTP/1.0 permits.
     pub default_host: &'a str,
+    /// Whether the wish for WebSocket goes on, if there is one.
+    pub websocket: bool,
 }
 
 /// Appends the request head for a server. It is always HTTP/1.1 and leaves the connection open.
@@ -50,11 +52,19 @@ pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &m
     out.extend_from_slice(b"X-Real-IP: ");
     out.extend_from_within(address_start..address_end);
     out.extend_from_slice(b"\r\n");
-    if request.accepts_trailers {
+    if let Some(hops) = request.hops_left {
+        let _ = write!(out, "Max-Forwards: {}\r\n", hops.saturating_sub(1));
+    }
+    if origin.websocket && request.websocket.is_some() {
+        out.extend_from_slice(SWITCH);
+    } else if request.accepts_trailers {
         out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }
+
+/// The hop-by-hop fields of both halves of a handshake.
+const SWITCH: &[u8] = b"Connection: upgrade\r\nUpgrade: websocket\r\n";
 
 /// What a response's receiver needs.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +99,9 @@ pub fn write_response(response: &ResponseHead<'_, '_>, to: &Delivery<'_>, out: &
     drop_when(!chunked || !to.trailers, response.trailer_at);
     drop_when(to.node.is_some(), response.node_at);
     copy_kept(response.head, response.fields, removed, out);
-    if !response.is_interim() {
+    if response.is_switch() {
+        out.extend_from_slice(SWITCH);
+    } else if !response.is_interim() {
         if !response.has_date {
             write_line(b"Date: ", to.date, out);
         }

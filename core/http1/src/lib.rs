@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod scan;
 mod target;
+mod websocket;
 
 pub use answer::{Answer, ShortAnswer, short_answer};
 pub use body::{Body, BodyFault, Step};
@@ -28,8 +29,9 @@ pub use date::http_date;
 pub use fault::Fault;
 pub use length::BodyLength;
 pub use request::{RequestHead, is_idempotent};
-pub use response::ResponseHead;
+pub use response::{Expected, ResponseHead};
 pub use target::Target;
+pub use websocket::Handshake;
 
 use std::mem::MaybeUninit;
 

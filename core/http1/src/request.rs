@@ -2,9 +2,10 @@
 
 use httparse::Header;
 
-use crate::field::{ConnectionOptions, Field, Removed, classify};
+use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify};
 use crate::length::LengthFields;
 use crate::target::is_authority;
+use crate::websocket::{Handshake, SwitchFields};
 use crate::{BodyLength, Fault, FieldSlots, Limits, TARGET_MAX, Target, Version, scan, target};
 
 /// A request head that may be served.
@@ -28,6 +29,15 @@ pub struct RequestHead<'h, 'b> {
     pub keep_alive: bool,
     /// The client takes trailer fields (`TE: trailers`).
     pub accepts_trailers: bool,
+    /// The client waits for a 100 before it sends the body (RFC 9110 §10.1.1); HTTP/1.1 only.
+    pub expects_continue: bool,
+    /// The client wants to go on in WebSocket: a GET of HTTP/1.1 without a body that says so in
+    /// every way that it must (RFC 6455 §4.1).
+    pub websocket: Option<Handshake>,
+    /// How many proxies more may pass on this OPTIONS (RFC 9110 §7.6.2).
+    pub hops_left: Option<u32>,
+    /// What authenticates with these credentials is the connection, not the request.
+    pub binds_connection: bool,
     pub(crate) head: &'b [u8],
     pub(crate) fields: &'h [Header<'b>],
     pub(crate) removed: Removed,
@@ -81,7 +91,9 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         };
         let target = target::parse(method, raw_target)?;
         let fields: &'h [Header<'b>] = request.headers;
-        let meaning = Meaning::of(fields)?;
+        let mut meaning = Meaning::of(fields)?;
+        let body = meaning.length.of_request(version)?;
+        let hops_left = meaning.hops_left(method)?;
         Ok(Some(Self {
             len: skipped + len,
             method,
@@ -89,9 +101,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             host: meaning.host(version, &target)?,
             target,
             version,
-            body: meaning.length.of_request(version)?,
+            body,
             keep_alive: meaning.keep_alive(version),
             accepts_trailers: meaning.accepts_trailers,
+            expects_continue: meaning.expects_continue(version),
+            websocket: meaning.websocket(method, version, body)?,
+            hops_left,
+            binds_connection: meaning.binds_connection,
             head,
             fields,
             removed: meaning.removed(fields, target.authority.is_some()),
@@ -148,6 +164,10 @@ struct Meaning<'b> {
     length: LengthFields,
     connection: ConnectionOptions,
     accepts_trailers: bool,
+    expect_at: Option<usize>,
+    switch: SwitchFields<'b>,
+    max_forwards: Option<(usize, &'b [u8])>,
+    binds_connection: bool,
     removed: Removed,
 }
 
@@ -172,6 +192,15 @@ impl<'b> Meaning<'b> {
             Field::Expect if !field.value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(Fault::Expectation);
             }
+            Field::Expect => self.expect_at = Some(index),
+            Field::Upgrade => {
+                self.switch.add_upgrade(field.value);
+                self.removed.insert(index);
+            }
+            Field::WebSocketKey => self.switch.add_token(field.value),
+            Field::MaxForwards if self.max_forwards.is_some() => return Err(Fault::Field),
+            Field::MaxForwards => self.max_forwards = Some((index, field.value)),
+            Field::Authorization => self.binds_connection |= binds_connection(field.value),
             Field::Connection => {
                 self.connection.add(field.value);
                 self.removed.insert(index);
@@ -183,7 +212,12 @@ impl<'b> Meaning<'b> {
                 self.removed.insert(index);
             }
             Field::HopByHop | Field::Identity | Field::Alias => self.removed.insert(index),
-            Field::Expect | Field::Trailer | Field::Date | Field::NodeHeader | Field::Other => {}
+            Field::Trailer
+            | Field::Date
+            | Field::NodeHeader
+            | Field::WebSocketAccept
+            | Field::Challenge
+            | Field::Other => {}
         }
         Ok(())
     }
@@ -209,6 +243,47 @@ impl<'b> Meaning<'b> {
             Version::Http11 => !self.connection.close,
             Version::Http10 => self.connection.keep_alive && !self.connection.close,
         }
+    }
+
+    /// A client of HTTP/1.0 gets no 100, so it expects none, and no server is to hear of it.
+    fn expects_continue(&mut self, version: Version) -> bool {
+        if let Some(index) = self.expect_at.filter(|_| version == Version::Http10) {
+            self.removed.insert(index);
+        }
+        self.expect_at.is_some() && version == Version::Http11
+    }
+
+    /// A request for WebSocket that only some servers would take for one is none: what a tunnel is
+    /// for one side only is a way to smuggle.
+    fn websocket(
+        &self,
+        method: &str,
+        version: Version,
+        body: BodyLength,
+    ) -> Result<Option<Handshake>, Fault> {
+        let is_asked_for = self.connection.upgrade && self.switch.name_websocket();
+        let may_be = method == "GET" && version == Version::Http11 && body == BodyLength::Fixed(0);
+        if !is_asked_for || !may_be {
+            return Ok(None);
+        }
+        let handshake = self.switch.token().and_then(Handshake::of_key);
+        handshake.map(Some).ok_or(Fault::Handshake)
+    }
+
+    /// `Max-Forwards` means something to OPTIONS (TRACE is not served), and is written anew then.
+    fn hops_left(&mut self, method: &str) -> Result<Option<u32>, Fault> {
+        let Some((index, value)) = self.max_forwards.filter(|_| method == "OPTIONS") else {
+            return Ok(None);
+        };
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(Fault::Field);
+        }
+        self.removed.insert(index);
+        let number = str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        // More than there are proxies is as good as any other number of them.
+        Ok(Some(number.unwrap_or(u32::MAX)))
     }
 
     fn removed(&self, fields: &[Header<'b>], host_is_replaced: bool) -> Removed {

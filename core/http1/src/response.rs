@@ -2,24 +2,38 @@
 
 use httparse::Header;
 
-use crate::field::{ConnectionOptions, Field, Removed, classify};
+use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify};
 use crate::length::LengthFields;
+use crate::websocket::{Handshake, SwitchFields};
 use crate::{BodyLength, Fault, FieldSlots, Limits, Version, scan};
 
 /// What every response begins with.
 const PROTOCOL: &[u8] = b"HTTP/";
+
+/// What the request was, as far as that says how its response has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing special.
+    Content,
+    /// A HEAD: the response has no body, whatever it says.
+    HeadOnly,
+    /// WebSocket was asked for: the response may be a 101.
+    Switch(Handshake),
+}
 
 /// A response head that may be passed on.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
     /// Octets of the head.
     pub len: usize,
-    /// The status, 100 to 599, not 101.
+    /// The status, 100 to 599; 101 only if it is the right answer to what was asked.
     pub status: u16,
     /// How long the body is.
     pub body: BodyLength,
     /// Whether the server lets its connection be used again.
     pub keep_alive: bool,
+    /// What is authenticated is the server's connection, which must serve nobody else.
+    pub binds_connection: bool,
     pub(crate) head: &'b [u8],
     pub(crate) fields: &'h [Header<'b>],
     pub(crate) removed: Removed,
@@ -31,15 +45,14 @@ pub struct ResponseHead<'h, 'b> {
 }
 
 impl<'h, 'b> ResponseHead<'h, 'b> {
-    /// Reads the head at the front of `bytes`; `None` when more octets are needed. `asked_head`: the
-    /// request was a HEAD.
+    /// Reads the head at the front of `bytes`; `None` when more octets are needed.
     ///
     /// # Errors
     /// Any [`Fault`] is the server's: 502.
     pub fn parse(
         bytes: &'b [u8],
         limits: &Limits,
-        asked_head: bool,
+        expected: Expected,
         slots: &'h mut FieldSlots<'b>,
     ) -> Result<Option<Self>, Fault> {
         let Some(len) = scan::head_end(bytes, limits)? else {
@@ -67,8 +80,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         let (Some(status), Some(version)) = (response.code, response.version) else {
             return Err(Fault::StartLine);
         };
-        // We never ask for another protocol, so nobody may switch to one (rule of RFC 9110 §7.8).
-        if !(100..600).contains(&status) || status == 101 {
+        if !(100..600).contains(&status) {
             return Err(Fault::Status);
         }
         let version = if version == 0 {
@@ -81,6 +93,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             status,
             body: BodyLength::Fixed(0),
             keep_alive: false,
+            binds_connection: false,
             head,
             fields: response.headers,
             removed: Removed::default(),
@@ -90,13 +103,14 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             framing_at: None,
             trailer_at: None,
         };
-        new.read_fields(version, asked_head)?;
+        new.read_fields(version, expected)?;
         Ok(Some(new))
     }
 
-    fn read_fields(&mut self, version: Version, asked_head: bool) -> Result<(), Fault> {
+    fn read_fields(&mut self, version: Version, expected: Expected) -> Result<(), Fault> {
         let mut length = LengthFields::default();
         let mut connection = ConnectionOptions::default();
+        let mut switch = SwitchFields::default();
         let bodiless = self.status < 200 || self.status == 204;
         for (index, field) in self.fields.iter().enumerate() {
             match classify(field.name.as_bytes()) {
@@ -116,17 +130,33 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                     self.removed.insert(index);
                 }
                 Field::HopByHop | Field::Te => self.removed.insert(index),
+                Field::Upgrade => {
+                    switch.add_upgrade(field.value);
+                    self.removed.insert(index);
+                }
+                Field::WebSocketAccept => switch.add_token(field.value),
+                Field::Challenge => self.binds_connection |= binds_connection(field.value),
                 Field::Date => self.has_date = true,
                 Field::NodeHeader => self.node_at = Some(index),
                 Field::Trailer => self.trailer_at = Some(index),
                 // A server may say what it likes about clients; underscores harm nobody here.
-                Field::Host | Field::Expect | Field::Identity | Field::Alias | Field::Other => {}
+                Field::Host
+                | Field::Expect
+                | Field::WebSocketKey
+                | Field::MaxForwards
+                | Field::Authorization
+                | Field::Identity
+                | Field::Alias
+                | Field::Other => {}
             }
         }
         if connection.names_fields {
             self.removed.add_named(self.fields);
         }
-        self.body = length.of_response(version, self.status, asked_head)?;
+        if self.is_switch() && !switches(expected, version, connection, &switch) {
+            return Err(Fault::Status);
+        }
+        self.body = length.of_response(version, self.status, expected == Expected::HeadOnly)?;
         self.keep_alive = self.body != BodyLength::UntilClose
             && match version {
                 Version::Http11 => !connection.close,
@@ -137,6 +167,29 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
 
     /// Whether this is an interim answer (1xx): the final one follows.
     pub fn is_interim(&self) -> bool {
-        self.status < 200
+        self.status < 200 && !self.is_switch()
     }
+
+    /// Whether what follows is no HTTP any more: a 101 that was asked for.
+    pub const fn is_switch(&self) -> bool {
+        self.status == 101
+    }
+}
+
+/// Whether a 101 says in every way that it must that it switches to what was asked for (RFC 9110
+/// §7.8, RFC 6455 §4.1).
+fn switches(
+    expected: Expected,
+    version: Version,
+    connection: ConnectionOptions,
+    fields: &SwitchFields<'_>,
+) -> bool {
+    let Expected::Switch(handshake) = expected else {
+        return false;
+    };
+    let answers = |accept: &[u8]| handshake.is_answered_by(accept);
+    version == Version::Http11
+        && connection.upgrade
+        && fields.name_websocket()
+        && fields.token().is_some_and(answers)
 }

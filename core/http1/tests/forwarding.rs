@@ -5,7 +5,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use core_http1::forward::{Delivery, Origin, write_request, write_response};
-use core_http1::{Answer, Limits, RequestHead, ResponseHead, Version, field_slots, short_answer};
+use core_http1::{
+    Answer, Expected, Limits, RequestHead, ResponseHead, Version, field_slots, short_answer,
+};
 
 const LIMITS: Limits = Limits {
     head_bytes: 32 * 1024,
@@ -23,6 +25,7 @@ fn forwarded(head: &str) -> String {
         scheme: "http",
         path: request.target.path,
         default_host: "back:80",
+        websocket: true,
     };
     let mut out = Vec::new();
     write_request(&request, &origin, &mut out);
@@ -31,7 +34,7 @@ fn forwarded(head: &str) -> String {
 
 fn delivered(head: &str, to: &Delivery<'_>) -> String {
     let mut slots = field_slots();
-    let response = ResponseHead::parse(head.as_bytes(), &LIMITS, false, &mut slots);
+    let response = ResponseHead::parse(head.as_bytes(), &LIMITS, Expected::Content, &mut slots);
     let mut out = Vec::new();
     write_response(&response.unwrap().unwrap(), to, &mut out);
     String::from_utf8(out).unwrap()
@@ -72,17 +75,10 @@ fn client_copies_of_identity_fields_are_dropped_with_their_aliases() {
 fn hop_by_hop_fields_end_here() {
     let out = forwarded(
         "GET / HTTP/1.1\r\nConnection: keep-alive, X-Private ,upgrade\r\nHost: x\r\n\
-         x-private: secret\r\nUpgrade: websocket\r\nKeep-Alive: 5\r\nProxy-Connection: y\r\n\
+         x-private: secret\r\nUpgrade: h2c\r\nKeep-Alive: 5\r\nProxy-Connection: y\r\n\
          Proxy-Authorization: z\r\nTE: gzip\r\nKept: 1\r\n\r\n",
     );
-    for gone in [
-        "Connection",
-        "secret",
-        "websocket",
-        "Keep-Alive",
-        "Proxy",
-        "TE:",
-    ] {
+    for gone in ["Connection", "secret", "h2c", "Keep-Alive", "Proxy", "TE:"] {
         assert!(!out.contains(gone), "{gone} in {out}");
     }
     assert!(out.contains("Kept: 1\r\n"), "{out}");
@@ -242,7 +238,7 @@ fn own_answers_are_complete_responses() {
         let mut out = Vec::new();
         let body = answer.write_short(&short_answer(status), &mut out);
         let mut slots = field_slots();
-        let head = ResponseHead::parse(&out, &LIMITS, false, &mut slots)
+        let head = ResponseHead::parse(&out, &LIMITS, Expected::Content, &mut slots)
             .unwrap()
             .unwrap();
         assert_eq!(head.status, status);

@@ -1,6 +1,6 @@
 //! What a server may answer: RFC 9112 §4 and §6.3 as tables.
 
-use core_http1::{BodyLength, Limits, ResponseHead, field_slots};
+use core_http1::{BodyLength, Expected, Limits, ResponseHead, field_slots};
 
 const LIMITS: Limits = Limits {
     head_bytes: 32 * 1024,
@@ -9,8 +9,13 @@ const LIMITS: Limits = Limits {
 
 /// Length of the body and whether the connection can be used again; `None` for a refused head.
 fn outcome(head: &str, asked_head: bool) -> Option<(BodyLength, bool)> {
+    let expected = if asked_head {
+        Expected::HeadOnly
+    } else {
+        Expected::Content
+    };
     let mut slots = field_slots();
-    let response = ResponseHead::parse(head.as_bytes(), &LIMITS, asked_head, &mut slots).ok()?;
+    let response = ResponseHead::parse(head.as_bytes(), &LIMITS, expected, &mut slots).ok()?;
     let response = response.expect("complete");
     Some((response.body, response.keep_alive))
 }
@@ -53,7 +58,7 @@ fn what_is_no_http_is_refused_before_its_first_line_ends() {
         (b"", false),
     ] {
         let mut slots = field_slots();
-        let head = ResponseHead::parse(octets, &LIMITS, false, &mut slots);
+        let head = ResponseHead::parse(octets, &LIMITS, Expected::Content, &mut slots);
         assert_eq!(head.is_err(), refused, "{octets:?}");
     }
 }
@@ -147,6 +152,6 @@ proptest::proptest! {
     #[test]
     fn any_octets_are_judged(bytes: Vec<u8>) {
         let mut slots = field_slots();
-        let _ = ResponseHead::parse(&bytes, &LIMITS, false, &mut slots);
+        let _ = ResponseHead::parse(&bytes, &LIMITS, Expected::Content, &mut slots);
     }
 }

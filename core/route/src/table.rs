@@ -8,8 +8,13 @@ use crate::host::Hosts;
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Relays to the upstream of this index.
-    Proxy(usize),
+    /// Relays.
+    Proxy {
+        /// Index of the upstream.
+        upstream: usize,
+        /// Whether clients may go on in WebSocket.
+        websocket: bool,
+    },
     /// Shows the virtual routers.
     StatusPage,
     /// Shows nginx's seven numbers.
@@ -87,6 +92,13 @@ impl Table {
 mod tests {
     use super::*;
 
+    const fn proxy(upstream: usize) -> Action {
+        Action::Proxy {
+            upstream,
+            websocket: true,
+        }
+    }
+
     fn route(listeners: &[usize], prefix: &str, action: Action, allow: &[&str]) -> Route {
         let allow = allow.iter().map(|net| net.parse().unwrap()).collect();
         Route {
@@ -107,8 +119,8 @@ mod tests {
             2,
             &[
                 route(&[0], "/", Action::StatusPage, &[]),
-                route(&[0, 1], "/app/", Action::Proxy(0), &[]),
-                route(&[0], "/app/v2/", Action::Proxy(1), &[]),
+                route(&[0, 1], "/app/", proxy(0), &[]),
+                route(&[0], "/app/v2/", proxy(1), &[]),
                 route(
                     &[0],
                     "/server-status",
@@ -120,9 +132,9 @@ mod tests {
         let cases = [
             (0, "/", "10.0.0.1", Verdict::Serve(Action::StatusPage)),
             (0, "/app", "10.0.0.1", Verdict::Serve(Action::StatusPage)),
-            (0, "/app/", "10.0.0.1", Verdict::Serve(Action::Proxy(0))),
-            (0, "/app/x", "10.0.0.1", Verdict::Serve(Action::Proxy(0))),
-            (0, "/app/v2/x", "10.0.0.1", Verdict::Serve(Action::Proxy(1))),
+            (0, "/app/", "10.0.0.1", Verdict::Serve(proxy(0))),
+            (0, "/app/x", "10.0.0.1", Verdict::Serve(proxy(0))),
+            (0, "/app/v2/x", "10.0.0.1", Verdict::Serve(proxy(1))),
             (
                 0,
                 "/server-status",
@@ -138,7 +150,7 @@ mod tests {
             ),
             (0, "*", "10.0.0.1", Verdict::NotFound),
             (1, "/", "10.0.0.1", Verdict::NotFound),
-            (1, "/app/x", "10.0.0.1", Verdict::Serve(Action::Proxy(0))),
+            (1, "/app/x", "10.0.0.1", Verdict::Serve(proxy(0))),
             (2, "/app/x", "10.0.0.1", Verdict::NotFound),
         ];
         for (listener, path, client, verdict) in cases {
@@ -150,13 +162,13 @@ mod tests {
     fn host_decides_before_the_path() {
         let of_host = |host, prefix, index| Route {
             host: Some(str::to_owned(host)),
-            ..route(&[0], prefix, Action::Proxy(index), &[])
+            ..route(&[0], prefix, proxy(index), &[])
         };
         let table = Table::new(
             2,
             &[
-                route(&[0, 1], "/", Action::Proxy(0), &[]),
-                route(&[0], "/only-any", Action::Proxy(1), &[]),
+                route(&[0, 1], "/", proxy(0), &[]),
+                route(&[0], "/only-any", proxy(1), &[]),
                 of_host("api.example.org", "/v1/", 2),
                 of_host("api.example.org", "/v1/new/", 3),
                 of_host("*.example.org", "/", 4),
@@ -173,9 +185,7 @@ mod tests {
         ];
         for (listener, host, path, found) in cases {
             let verdict = table.find(listener, host, path, "10.0.0.1".parse().unwrap());
-            let expected = found.map_or(Verdict::NotFound, |index| {
-                Verdict::Serve(Action::Proxy(index))
-            });
+            let expected = found.map_or(Verdict::NotFound, |index| Verdict::Serve(proxy(index)));
             assert_eq!(verdict, expected, "{listener} {host:?} {path}");
         }
     }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use core_http1::forward::{Origin, write_request};
 use core_http1::{
-    Body, BodyFault, BodyLength, Framing, Limits, RequestHead, ResponseHead, Step, field_slots,
+    Body, BodyFault, BodyLength, Expected, Framing, Limits, RequestHead, ResponseHead, Step,
+    field_slots,
 };
 
 use super::leave;
@@ -45,13 +46,14 @@ pub(crate) const RESPONSES: Target = Target {
     repair: end_head,
     check: |input| {
         let mut slots = field_slots();
-        let Ok(Some(head)) = ResponseHead::parse(input, &LIMITS, false, &mut slots) else {
+        let Ok(Some(head)) = ResponseHead::parse(input, &LIMITS, Expected::Content, &mut slots)
+        else {
             return;
         };
         assert!(head.len <= input.len(), "longer than what was read");
         for cut in cuts(head.len) {
             let mut slots = field_slots();
-            let early = ResponseHead::parse(&input[..cut], &LIMITS, false, &mut slots);
+            let early = ResponseHead::parse(&input[..cut], &LIMITS, Expected::Content, &mut slots);
             assert!(matches!(early, Ok(None)), "half a head is none");
         }
     },
@@ -112,6 +114,7 @@ fn check_request(input: &[u8]) {
         scheme: "http",
         path: head.target.path,
         default_host: "default",
+        websocket: true,
     };
     let mut sent = Vec::new();
     write_request(&head, &origin, &mut sent);

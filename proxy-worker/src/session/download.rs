@@ -52,6 +52,8 @@ pub(crate) struct Download {
 enum Phase {
     Head,
     Body(Body),
+    /// The head was a 101: what follows is for a tunnel.
+    Switched,
 }
 
 impl Download {
@@ -155,6 +157,7 @@ impl<D: Dial> Exchange<D> {
                 Ok(()) if in_order => Err(self.complete(false, worker)),
                 _ => Err(Outcome::Abort),
             },
+            Phase::Switched => Err(Outcome::Abort),
         }
     }
 
@@ -179,6 +182,11 @@ impl<D: Dial> Exchange<D> {
         };
         let used = self.take_heads(octets, head, worker)?;
         let rest = octets.get(used..).unwrap_or_default();
+        if matches!(self.download.phase, Phase::Switched) {
+            let sent = client.port.send(cx, head, rest);
+            self.download.end.body_octets = u64::try_from(rest.len()).unwrap_or(0);
+            return Err(sent.map_or(Outcome::Abort, |()| Outcome::Switch));
+        }
         if matches!(self.download.phase, Phase::Head) {
             // What is left is part of a head; interim heads before it go on now.
             self.download.held = rest.to_vec();
@@ -238,7 +246,7 @@ impl<D: Dial> Exchange<D> {
         while matches!(self.download.phase, Phase::Head) {
             let mut slots = field_slots();
             let rest = octets.get(used..).unwrap_or_default();
-            let head = match ResponseHead::parse(rest, &LIMITS, self.asked.head_only, &mut slots) {
+            let head = match ResponseHead::parse(rest, &LIMITS, self.asked.expected(), &mut slots) {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
                 Err(fault) => {
@@ -248,7 +256,10 @@ impl<D: Dial> Exchange<D> {
                 }
             };
             used += head.len;
-            if !head.is_interim() {
+            if head.is_switch() {
+                self.download.end.status = head.status;
+                self.download.phase = Phase::Switched;
+            } else if !head.is_interim() {
                 self.download.ends_by_closing = match head.body {
                     BodyLength::Fixed(_) => false,
                     BodyLength::Chunked => self.asked.version == Version::Http10,

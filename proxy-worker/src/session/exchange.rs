@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use core_balance::Tried;
 use core_http1::forward::{Origin, write_request};
-use core_http1::{Body, BodyLength, Framing, RequestHead, Version};
+use core_http1::{Body, BodyLength, Expected, Framing, Handshake, RequestHead, Version};
 use ipc::proxy::Counter;
 
 use super::Wait;
 use super::client::Client;
 use super::download::Download;
 use super::request::LogEntry;
+use crate::access_log::End;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
-use crate::plan::Plan;
+use crate::plan::{ListenerId, Plan};
 use crate::port::Port;
 use crate::upstream::Upstream;
 use crate::worker::{Scratch, Worker};
@@ -28,12 +29,24 @@ pub(crate) struct Asked {
     /// The connection may stay open afterwards, as far as the client and we are concerned.
     pub(crate) keep_alive: bool,
     pub(crate) head_only: bool,
+    /// The client wants to go on in WebSocket, and may.
+    pub(crate) websocket: Option<Handshake>,
     pub(crate) idempotent: bool,
     pub(crate) takes_trailers: bool,
     /// The length of the body; `None` when it is chunked.
     pub(crate) body_octets: Option<u64>,
     pub(crate) body_max: u64,
     pub(crate) node_header: bool,
+}
+
+impl Asked {
+    pub(super) const fn expected(&self) -> Expected {
+        match self.websocket {
+            Some(handshake) => Expected::Switch(handshake),
+            None if self.head_only => Expected::HeadOnly,
+            None => Expected::Content,
+        }
+    }
 }
 
 /// How an exchange ends.
@@ -51,6 +64,8 @@ pub(crate) enum Outcome {
         /// With this.
         status: u16,
     },
+    /// What follows is no HTTP: the head that says so went to the client.
+    Switch,
     /// The client's connection must end at once: what it got of a response stays unfinished.
     Abort,
 }
@@ -142,6 +157,7 @@ impl<D: Dial> Exchange<D> {
             scheme: if client.peer.secure { "https" } else { "http" },
             path,
             default_host: &self.upstream.spec.name,
+            websocket: self.asked.websocket.is_some(),
         };
         write_request(head, &origin, &mut self.head);
     }
@@ -371,6 +387,22 @@ impl<D: Dial> Exchange<D> {
             worker.log(log, client.address, entry, self.download.end());
         }
         worker.take_back(std::mem::take(&mut self.head));
+    }
+
+    /// How long a tunnel that this becomes may be without a sign of life.
+    pub(super) fn tunnel_timeout(&self, listener: ListenerId) -> Duration {
+        let listener = self.plan.listener(listener);
+        listener.map_or(Duration::ZERO, |listener| listener.timeouts.tunnel)
+    }
+
+    /// Ends as HTTP: what is left is the connection to the server, the log's line, and what it says
+    /// so far; `None` when there is no connection.
+    pub(super) fn into_parts(mut self, worker: &Worker<D>) -> Option<(Port<D::Io>, LogEntry, End)> {
+        worker.take_back(std::mem::take(&mut self.head));
+        match self.line {
+            Line::Open { port, .. } => Some((port, self.log, self.download.end())),
+            Line::Idle | Line::Connecting(_) => None,
+        }
     }
 
     /// Ends without a response; the log's line goes to whoever answers.

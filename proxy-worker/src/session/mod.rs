@@ -8,6 +8,7 @@ mod client;
 mod download;
 mod exchange;
 mod request;
+mod upgraded;
 mod upload;
 
 #[cfg(test)]
@@ -23,10 +24,12 @@ use crate::counters::Doing;
 use crate::deadline::Key;
 use crate::io::{Dial, Io, Peer};
 use crate::plan::ListenerId;
+use crate::tunnel::FIN_TIMEOUT;
 use crate::worker::{Scratch, Worker};
 
 use client::Client;
 use exchange::{Exchange, Outcome};
+use upgraded::Upgraded;
 
 /// How long a connection that we end may still send what nobody reads, so that the answer is not
 /// destroyed by a reset.
@@ -55,6 +58,8 @@ enum State<D: Dial> {
     Request,
     /// A request is being relayed.
     Exchange(Exchange<D>),
+    /// No HTTP any more: octets both ways.
+    Tunnel(Box<Upgraded<D::Io>>),
     /// The last answer is being sent.
     Closing {
         /// The client may still be sending.
@@ -88,6 +93,10 @@ enum Wait {
     Upload,
     /// For the server's next octets.
     Response,
+    /// For either side of a tunnel.
+    Tunnel,
+    /// For the side of a tunnel that has not ended yet.
+    TunnelEnd,
     /// For the client to see that it is over.
     Linger,
 }
@@ -121,6 +130,9 @@ impl<C: Io, D: Dial> Session<C, D> {
         if self.worker.deadlines.take_due(self.key) {
             self.handle_timeout();
         }
+        if self.worker.serves_tunnels_only() {
+            self.cut();
+        }
         loop {
             match self.step(cx, scratch) {
                 Flow::Continue => self.note_doing(),
@@ -146,6 +158,12 @@ impl<C: Io, D: Dial> Session<C, D> {
                 match exchange.drive(cx, &mut self.client, scratch, &self.worker) {
                     Ok(wait) => Flow::Wait(wait),
                     Err(outcome) => self.end_exchange(outcome),
+                }
+            }
+            State::Tunnel(upgraded) => {
+                match upgraded.drive(cx, &mut self.client, scratch, &self.worker) {
+                    Poll::Pending => Flow::Wait(upgraded.wait()),
+                    Poll::Ready(()) => self.done(),
                 }
             }
             State::Closing { linger } => {
@@ -180,6 +198,15 @@ impl<C: Io, D: Dial> Session<C, D> {
         }
     }
 
+    /// The worker ends and has no more time for what is no tunnel.
+    fn cut(&mut self) {
+        match self.state {
+            State::Tunnel(_) => {}
+            State::Exchange(_) => drop(self.end_exchange(Outcome::Abort)),
+            _ => self.state = State::Done,
+        }
+    }
+
     fn done(&mut self) -> Flow {
         self.state = State::Done;
         Flow::Continue
@@ -205,6 +232,10 @@ impl<C: Io, D: Dial> Session<C, D> {
                 let log = exchange.fail(&self.worker);
                 self.answer_short(status, &asked, log);
             }
+            Outcome::Switch => {
+                let begun = Upgraded::new(exchange, &mut self.client, &self.worker);
+                self.state = begun.map_or(State::Done, State::Tunnel);
+            }
             Outcome::Abort => {
                 if exchange.ends_by_closing() {
                     self.client.port.io.make_close_a_reset();
@@ -220,6 +251,11 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn handle_timeout(&mut self) {
         let outcome = match (&mut self.state, self.wait) {
             (State::Exchange(exchange), wait) => exchange.handle_timeout(wait, &self.worker),
+            (State::Tunnel(upgraded), _) => {
+                upgraded.close(&self.client, &self.worker);
+                self.state = State::Done;
+                return;
+            }
             (State::Request, Wait::Head) if self.client.port.is_clear() => {
                 let garbage = std::mem::take(&mut self.client.inbox);
                 return self.refuse(408, &garbage);
@@ -245,6 +281,8 @@ impl<C: Io, D: Dial> Session<C, D> {
         let after = match (wait, &self.state) {
             (Wait::Nothing, _) => None,
             (Wait::Linger, _) => Some(LINGER),
+            (Wait::Tunnel, State::Tunnel(upgraded)) => Some(upgraded.idle),
+            (Wait::TunnelEnd, _) => Some(FIN_TIMEOUT),
             (Wait::Connect | Wait::Upload | Wait::Response, State::Exchange(exchange)) => {
                 Some(exchange.timeout(wait))
             }
@@ -266,6 +304,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn take_moved(&mut self) -> bool {
         let of_server = match &mut self.state {
             State::Exchange(exchange) => exchange.take_moved(),
+            State::Tunnel(upgraded) => upgraded.tunnel.take_moved(),
             _ => false,
         };
         std::mem::take(&mut self.client.port.moved) || of_server

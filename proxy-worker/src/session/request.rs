@@ -159,10 +159,17 @@ impl<C: Io, D: Dial> Session<C, D> {
             _ if announced > listener.body_max => self.answer_short(413, &asked, log),
             Verdict::NotFound => self.answer_short(404, &asked, log),
             Verdict::Forbidden => self.answer_short(403, &asked, log),
-            Verdict::Serve(Action::Proxy(index)) => {
-                let Some(upstream) = plan.upstreams.get(index) else {
+            Verdict::Serve(Action::Proxy {
+                upstream,
+                websocket,
+            }) => {
+                let Some(upstream) = plan.upstreams.get(upstream) else {
                     self.answer_short(503, &asked, log);
                     return 0;
+                };
+                let asked = Asked {
+                    websocket: head.websocket.filter(|_| websocket),
+                    ..asked
                 };
                 let mut exchange = Exchange::new(plan, upstream, asked, self.client.peer, log);
                 exchange.write_head(head, &path, &self.client, &self.worker);
@@ -207,6 +214,7 @@ impl<C: Io, D: Dial> Session<C, D> {
                 && self.client.requests < listener.requests_max
                 && !self.worker.is_draining(),
             head_only: head.method == "HEAD",
+            websocket: None,
             idempotent: core_http1::is_idempotent(head.method),
             takes_trailers: head.accepts_trailers,
             body_octets: match head.body {
@@ -290,6 +298,7 @@ impl Asked {
         version: Version::Http11,
         keep_alive: false,
         head_only: false,
+        websocket: None,
         idempotent: false,
         takes_trailers: false,
         body_octets: None,

@@ -67,9 +67,9 @@ zebra = "x""#,
         name: "a key that is not built",
         before: &[],
         text: r#"[proxy]
-tunnel_drain_timeout = "1m""#,
+close_spread_time = "1m""#,
         found: &[
-            r#"2:1 error: unknown key "tunnel_drain_timeout"; the keys here are "workers" and "drain_timeout""#,
+            r#"2:1 error: unknown key "close_spread_time"; the keys here are "workers", "drain_timeout" and "tunnel_drain_timeout""#,
         ],
     },
     Case {

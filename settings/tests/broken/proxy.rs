@@ -19,6 +19,28 @@ workers = 0"#,
         found: &[r#"2:11 error: "workers" must be a whole number from 1 to 1024, not 0"#],
     },
     Case {
+        name: "tunnels that never end",
+        before: &[],
+        text: r#"[proxy]
+tunnel_drain_timeout = "2d""#,
+        found: &[r#"2:24 error: "tunnel_drain_timeout" must be from 0ms to 1d, not 2d"#],
+    },
+    Case {
+        name: "a tunnel without time",
+        before: &[LISTENER],
+        text: r#"timeouts = { tunnel = "0s" }"#,
+        found: &[r#"3:23 error: "tunnel" must be from 1ms to 1d, not 0s"#],
+    },
+    Case {
+        name: "WebSocket as a word",
+        before: &[LISTENER, UPSTREAM],
+        text: r#"[[routes]]
+path = "/"
+upstream = "app"
+websocket = "on""#,
+        found: &[r#"8:13 error: "websocket" must be true or false, not a string"#],
+    },
+    Case {
         name: "a listener without addresses",
         before: &[],
         text: r#"[listeners.web]

@@ -121,7 +121,9 @@ impl Start<'_> {
             children,
             knowledge,
         } = Taken::take(self.legacy.take(), &pid_path, &control_path)?;
-        process::reap(children, self.settings.proxy.drain_timeout + REAP_MARGIN);
+        let proxy = &self.settings.proxy;
+        let drain = proxy.drain_timeout.max(proxy.tunnel_drain_timeout);
+        process::reap(children, drain + REAP_MARGIN);
         let identity = identity(&self.settings)?;
         if !inherited {
             direct_log(&self.settings, identity, daemon.is_some())?;

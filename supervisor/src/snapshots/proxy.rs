@@ -18,7 +18,7 @@ pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxyS
     ProxySnapshot {
         node: settings.node.name.clone(),
         drain_timeout: settings.proxy.drain_timeout,
-        tunnel_drain_timeout: Duration::from_secs(600),
+        tunnel_drain_timeout: settings.proxy.tunnel_drain_timeout,
         listeners: settings
             .listeners
             .iter()
@@ -88,7 +88,7 @@ fn listener_spec(
             body_min_rate: 0,
             keep_alive: listener.timeouts.keep_alive,
             send: listener.timeouts.send,
-            tunnel: Duration::from_secs(3_600),
+            tunnel: listener.timeouts.tunnel,
         },
         limits: ListenerLimits {
             connections: 0,
@@ -138,6 +138,7 @@ fn route_spec(settings: &Settings, route: &settings::Route) -> RouteSpec {
             settings::RouteAction::StatusPage => RouteAction::StatusPage,
             settings::RouteAction::StubStatus => RouteAction::StubStatus,
         },
+        websocket: route.websocket,
         allow: route.allow.clone(),
         deny: route.deny.clone(),
     }

@@ -341,6 +341,7 @@ fn route(path: &str, action: RouteAction) -> RouteSpec {
         host: None,
         path: path.into(),
         action,
+        websocket: true,
         allow: Vec::new(),
         deny: Vec::new(),
     }

@@ -5,3 +5,4 @@ mod lab;
 mod own_answers;
 mod relaying;
 mod trouble;
+mod websocket;
