@@ -118,6 +118,9 @@ pub struct ListenerTimeouts {
     pub head: Duration,
     /// Between two reads of a request body. Default: 30 s.
     pub body_idle: Duration,
+    /// Octets a second that a request body must have on average, beyond `body_idle`, up to 1 GiB; 0:
+    /// no rate is asked for. Default: 240.
+    pub body_min_rate: u32,
     /// Between two requests. Default: 75 s.
     pub keep_alive: Duration,
     /// Between two writes of a response. Default: 60 s.
@@ -142,6 +145,7 @@ pub struct Limits {
 const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
     head: Duration::from_secs(10),
     body_idle: Duration::from_secs(30),
+    body_min_rate: 240,
     keep_alive: Duration::from_secs(75),
     send: Duration::from_secs(60),
     tunnel: Duration::from_secs(3_600),
@@ -216,6 +220,9 @@ impl ListenerTimeouts {
         let defaults = DEFAULT_TIMEOUTS;
         let head = table.or("head", defaults.head, step_time);
         let body_idle = table.or("body_idle", defaults.body_idle, step_time);
+        let body_min_rate = table.or("body_min_rate", defaults.body_min_rate, |item| {
+            u32::try_from(item.size(0..=1 << 30)?).ok()
+        });
         let keep_alive = table.or("keep_alive", defaults.keep_alive, step_time);
         let send = table.or("send", defaults.send, step_time);
         let tunnel = table.or("tunnel", defaults.tunnel, step_time);
@@ -223,6 +230,7 @@ impl ListenerTimeouts {
         Some(Self {
             head: head?,
             body_idle: body_idle?,
+            body_min_rate: body_min_rate?,
             keep_alive: keep_alive?,
             send: send?,
             tunnel: tunnel?,

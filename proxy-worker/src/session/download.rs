@@ -256,6 +256,8 @@ impl<D: Dial> Exchange<D> {
                 }
             };
             used += head.len;
+            self.awaits_continue &= head.status != 100;
+            self.is_private |= head.binds_connection;
             if head.is_switch() {
                 self.download.end.status = head.status;
                 self.download.phase = Phase::Switched;

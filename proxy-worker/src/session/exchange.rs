@@ -14,6 +14,8 @@ use ipc::proxy::Counter;
 use super::Wait;
 use super::client::Client;
 use super::download::Download;
+use super::pace::Pace;
+use super::private::Private;
 use super::request::LogEntry;
 use crate::access_log::End;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
@@ -33,6 +35,10 @@ pub(crate) struct Asked {
     pub(crate) websocket: Option<Handshake>,
     pub(crate) idempotent: bool,
     pub(crate) takes_trailers: bool,
+    /// The client waits for a 100 before it sends the body.
+    pub(crate) expects_continue: bool,
+    /// It authenticates the connection that it comes on.
+    pub(crate) binds_connection: bool,
     /// The length of the body; `None` when it is chunked.
     pub(crate) body_octets: Option<u64>,
     pub(crate) body_max: u64,
@@ -105,7 +111,14 @@ pub(crate) struct Exchange<D: Dial> {
     /// The request's body, and whether any octet of it was taken from the client.
     pub(super) body: Body,
     pub(super) body_touched: bool,
+    pub(super) pace: Pace,
+    /// The client waits for a 100 before it sends the body.
+    pub(super) awaits_continue: bool,
     pub(super) download: Download,
+    /// The server's connection authenticates this client, and is for nobody else.
+    pub(super) is_private: bool,
+    /// Such a connection: before the request is sent on it, and after it is answered.
+    pub(super) private: Option<Box<Private<D::Io>>>,
     log: LogEntry,
 }
 
@@ -132,7 +145,11 @@ impl<D: Dial> Exchange<D> {
             head_sent: false,
             body: Body::new(length, Framing::Keep, asked.body_max),
             body_touched: false,
+            pace: Pace::new(),
+            awaits_continue: asked.expects_continue,
             download: Download::new(),
+            is_private: asked.binds_connection,
+            private: None,
             asked,
             peer,
             log,
@@ -173,7 +190,9 @@ impl<D: Dial> Exchange<D> {
         rest: &[u8],
         worker: &Worker<D>,
     ) -> Result<usize, Outcome> {
-        self.connect(worker)?;
+        if !self.take_up_private() {
+            self.connect(worker)?;
+        }
         match self.line {
             Line::Open { .. } => self.send_up(cx, rest),
             _ => Ok(0),
@@ -237,8 +256,28 @@ impl<D: Dial> Exchange<D> {
     const fn most_pressing(&self, up: Option<Wait>, down: Wait) -> Wait {
         match (up, down) {
             (_, Wait::Send) | (None, _) => down,
+            // The 100 has just come.
+            (Some(Wait::Continue), _) if !self.awaits_continue => Wait::Body,
             (Some(up), _) => up,
         }
+    }
+
+    /// Goes on over the connection that already knows this client, if there is one.
+    fn take_up_private(&mut self) -> bool {
+        let Some(private) = self.private.take() else {
+            return false;
+        };
+        let (Some(server), Some(io)) = (private.place(&self.upstream), private.into_io()) else {
+            return false;
+        };
+        self.server = server;
+        self.is_private = true;
+        self.line = Line::Open {
+            port: Port::new(io),
+            reused: true,
+            deaf: false,
+        };
+        true
     }
 
     /// Finds a connection for the server whose turn it is.
@@ -328,7 +367,11 @@ impl<D: Dial> Exchange<D> {
             && port.is_clear()
             && !worker.is_draining()
         {
-            self.upstream.check_in(self.server, port.io, worker.now());
+            if self.is_private {
+                self.private = Private::new(port.io, &self.upstream, self.server);
+            } else {
+                self.upstream.check_in(self.server, port.io, worker.now());
+            }
         }
         Outcome::Complete {
             keep_alive: self.download.keeps_client() && request_read,
@@ -341,6 +384,9 @@ impl<D: Dial> Exchange<D> {
         let status = match wait {
             Wait::Connect => return self.try_another(504, worker),
             Wait::Body => 408,
+            // Perhaps the server does not know the expectation, perhaps it is stuck: no fault of it
+            // that a client could not bring about.
+            Wait::Continue => 504,
             Wait::Upload | Wait::Response => {
                 self.upstream.handle_failure(self.server, worker.now());
                 504

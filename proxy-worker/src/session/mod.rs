@@ -7,6 +7,8 @@
 mod client;
 mod download;
 mod exchange;
+mod pace;
+mod private;
 mod request;
 mod upgraded;
 mod upload;
@@ -20,6 +22,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ipc::proxy::ListenerTimeouts;
+
 use crate::counters::Doing;
 use crate::deadline::Key;
 use crate::io::{Dial, Io, Peer};
@@ -29,6 +33,7 @@ use crate::worker::{Scratch, Worker};
 
 use client::Client;
 use exchange::{Exchange, Outcome};
+use private::Private;
 use upgraded::Upgraded;
 
 /// How long a connection that we end may still send what nobody reads, so that the answer is not
@@ -42,6 +47,8 @@ const LINGER_OCTETS: u64 = 1024 * 1024;
 pub(crate) struct Session<C: Io, D: Dial> {
     worker: Rc<Worker<D>>,
     client: Client<C>,
+    /// A server's connection that only this client may use.
+    private: Option<Box<Private<D::Io>>>,
     state: State<D>,
     wait: Wait,
     key: Key,
@@ -87,6 +94,8 @@ enum Wait {
     Body,
     /// For the client to take what was sent.
     Send,
+    /// For the server to say whether it wants a body at all.
+    Continue,
     /// For a connection to a server.
     Connect,
     /// For the server to take what was sent.
@@ -118,6 +127,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             key: worker.deadlines.add(),
             worker,
             client: Client::new(io, peer, listener),
+            private: None,
             state: State::Request,
             wait: Wait::Nothing,
             doing: Doing::Waiting,
@@ -215,11 +225,12 @@ impl<C: Io, D: Dial> Session<C, D> {
     /// Ends a relayed request.
     fn end_exchange(&mut self, outcome: Outcome) -> Flow {
         let state = std::mem::replace(&mut self.state, State::Request);
-        let State::Exchange(exchange) = state else {
+        let State::Exchange(mut exchange) = state else {
             return Flow::Continue;
         };
         match outcome {
             Outcome::Complete { keep_alive, linger } => {
+                self.private = exchange.private.take().or(self.private.take());
                 exchange.close(&self.client, &self.worker);
                 if !keep_alive {
                     // Pipelined octets that nobody will read would reset the connection.
@@ -278,19 +289,23 @@ impl<C: Io, D: Dial> Session<C, D> {
             return;
         }
         self.wait = wait;
+        if let State::Exchange(exchange) = &mut self.state {
+            exchange.pace.note(wait == Wait::Body, self.worker.now());
+        }
         let after = match (wait, &self.state) {
             (Wait::Nothing, _) => None,
             (Wait::Linger, _) => Some(LINGER),
             (Wait::Tunnel, State::Tunnel(upgraded)) => Some(upgraded.idle),
             (Wait::TunnelEnd, _) => Some(FIN_TIMEOUT),
-            (Wait::Connect | Wait::Upload | Wait::Response, State::Exchange(exchange)) => {
-                Some(exchange.timeout(wait))
-            }
+            (
+                Wait::Connect | Wait::Upload | Wait::Continue | Wait::Response,
+                State::Exchange(exchange),
+            ) => Some(exchange.timeout(wait)),
             _ => self.worker.plan().and_then(|plan| {
                 let timeouts = &plan.listener(self.client.listener)?.timeouts;
                 Some(match wait {
                     Wait::Head => timeouts.head,
-                    Wait::Body => timeouts.body_idle,
+                    Wait::Body => self.body_patience(timeouts),
                     Wait::Send => timeouts.send,
                     _ => timeouts.keep_alive,
                 })
@@ -299,6 +314,18 @@ impl<C: Io, D: Dial> Session<C, D> {
         // A listener that is gone has no times any more: what is left ends soon.
         let after = after.or((wait != Wait::Nothing).then_some(LINGER));
         self.worker.deadlines.set(self.key, after);
+    }
+
+    /// How long the next octet of a body may take. Who is answered already and goes on sending is in a
+    /// conversation, not in an upload: it may be as slow as it likes within the time between reads.
+    fn body_patience(&self, timeouts: &ListenerTimeouts) -> Duration {
+        match &self.state {
+            State::Exchange(exchange) if !exchange.download.has_begun() => {
+                let pace = &exchange.pace;
+                pace.patience(timeouts.body_idle, timeouts.body_min_rate)
+            }
+            _ => timeouts.body_idle,
+        }
     }
 
     fn take_moved(&mut self) -> bool {

@@ -142,7 +142,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         head: &RequestHead<'_, '_>,
         rest: &[u8],
     ) -> usize {
-        if head.target.path == "*" {
+        if head.target.path == "*" || head.hops_left == Some(0) {
             self.answer_for_server(listener, head);
             return 0;
         }
@@ -173,6 +173,9 @@ impl<C: Io, D: Dial> Session<C, D> {
                 };
                 let mut exchange = Exchange::new(plan, upstream, asked, self.client.peer, log);
                 exchange.write_head(head, &path, &self.client, &self.worker);
+                exchange.private = self
+                    .private
+                    .take_if(|private| private.place(upstream).is_some());
                 let begun = exchange.begin(cx, rest, &self.worker);
                 self.state = State::Exchange(exchange);
                 match begun {
@@ -196,8 +199,8 @@ impl<C: Io, D: Dial> Session<C, D> {
         0
     }
 
-    /// OPTIONS of the server as a whole, "a type of ping" (RFC 9110 §9.3.7): no route has a part in
-    /// it. It is how this node asks itself whether it serves, which is no line in any log.
+    /// OPTIONS of the server as a whole, "a type of ping" (RFC 9110 §9.3.7), or one that may go no
+    /// further (§7.6.2): no route has a part in it. It is how this node asks itself whether it serves, which is no line in any log.
     fn answer_for_server(&mut self, listener: &Listener, head: &RequestHead<'_, '_>) {
         let log = listener
             .log
@@ -217,6 +220,8 @@ impl<C: Io, D: Dial> Session<C, D> {
             websocket: None,
             idempotent: core_http1::is_idempotent(head.method),
             takes_trailers: head.accepts_trailers,
+            expects_continue: head.expects_continue,
+            binds_connection: head.binds_connection,
             body_octets: match head.body {
                 BodyLength::Fixed(octets) => Some(octets),
                 BodyLength::Chunked | BodyLength::UntilClose => None,
@@ -301,6 +306,8 @@ impl Asked {
         websocket: None,
         idempotent: false,
         takes_trailers: false,
+        expects_continue: false,
+        binds_connection: false,
         body_octets: None,
         body_max: 0,
         node_header: false,

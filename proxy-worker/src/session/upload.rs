@@ -51,6 +51,7 @@ impl<D: Dial> Exchange<D> {
             }
             let room = scratch.read.get_mut(..READ).unwrap_or_default();
             let count = match client.port.poll_read(cx, room) {
+                Poll::Pending if self.awaits_continue => return Ok(Some(Wait::Continue)),
                 Poll::Pending => return Ok(Some(Wait::Body)),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(Outcome::Abort),
@@ -97,6 +98,8 @@ impl<D: Dial> Exchange<D> {
             *deaf = port.send(cx, head, passing).is_err();
             self.head_sent = true;
             self.body_touched |= consumed > 0;
+            self.awaits_continue &= consumed == 0;
+            self.pace.add(consumed);
             used += consumed;
         }
     }

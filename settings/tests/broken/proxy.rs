@@ -32,6 +32,14 @@ tunnel_drain_timeout = "2d""#,
         found: &[r#"3:23 error: "tunnel" must be from 1ms to 1d, not 0s"#],
     },
     Case {
+        name: "a rate that is a time",
+        before: &[LISTENER],
+        text: r#"timeouts = { body_min_rate = "1s" }"#,
+        found: &[
+            r#"3:30 error: "body_min_rate" must be a size, not "1s"; write a whole number with B, KiB, MiB or GiB, such as "64KiB""#,
+        ],
+    },
+    Case {
         name: "WebSocket as a word",
         before: &[LISTENER, UPSTREAM],
         text: r#"[[routes]]

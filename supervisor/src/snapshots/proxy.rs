@@ -85,7 +85,7 @@ fn listener_spec(
             tls_handshake: Duration::from_secs(10),
             head: listener.timeouts.head,
             body_idle: listener.timeouts.body_idle,
-            body_min_rate: 0,
+            body_min_rate: listener.timeouts.body_min_rate,
             keep_alive: listener.timeouts.keep_alive,
             send: listener.timeouts.send,
             tunnel: listener.timeouts.tunnel,

@@ -4,5 +4,6 @@ mod costs;
 mod lab;
 mod own_answers;
 mod relaying;
+mod semantics;
 mod trouble;
 mod websocket;
