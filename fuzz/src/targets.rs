@@ -5,6 +5,7 @@ mod frames;
 mod heads;
 mod machine;
 mod messages;
+mod prefaces;
 mod texts;
 
 use crate::Target;
@@ -24,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     heads::REQUESTS,
     heads::RESPONSES,
     heads::CHUNKED,
+    prefaces::PROXY_HEADERS,
     texts::SETTINGS,
 ];
 
