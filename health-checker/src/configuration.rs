@@ -137,14 +137,14 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
     });
     let count = u32::try_from(snapshot.listeners.len()).unwrap_or(u32::MAX);
     let interval = LISTENER_INTERVAL.max(LISTENER_SPACING.saturating_mul(count));
-    let listeners = snapshot.listeners.iter().map(|address| {
+    let listeners = snapshot.listeners.iter().map(|listener| {
         let timing = Timing {
             interval,
             thresholds: LISTENER_THRESHOLDS,
             // Its workers may be about to begin; whether they have is the supervisor's affair.
             initial: Initial::Up,
         };
-        (Subject::Listener(*address), timing)
+        (Subject::Listener(listener.address), timing)
     });
     let tracks = scripts.chain(files).chain(processes);
     servers.chain(listeners).chain(tracks).collect()
@@ -178,6 +178,7 @@ mod tests {
         let usable = ServerCheck {
             upstream: "app".into(),
             address: "192.0.2.1:80".parse().unwrap(),
+            send_proxy: None,
             probe: Probe::Http {
                 path: "/healthz?full=1".into(),
                 host: Some("app.example.org".into()),

@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use core_http1::{Expected, FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
-use ipc::check::{Probe, ServerCheck};
+use core_preface::proxy_header;
+use ipc::check::{ListenerCheck, Probe, ServerCheck};
+use ipc::proxy::ProxyVersion;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -69,7 +71,10 @@ fn phrase(error: &io::Error) -> String {
 /// Everything but the wanted answer in time.
 pub(crate) async fn probe(server: &ServerCheck) -> Result<Answer, Failure> {
     let asked = async {
-        let stream = TcpStream::connect(server.address).await?;
+        let mut stream = TcpStream::connect(server.address).await?;
+        if let Some(version) = server.send_proxy {
+            introduce(&mut stream, version).await?;
+        }
         match &server.probe {
             Probe::Tcp => Ok(Answer::Connected),
             Probe::Http {
@@ -95,20 +100,37 @@ pub(crate) async fn probe(server: &ServerCheck) -> Result<Answer, Failure> {
         .unwrap_or(Err(Failure::TimedOut(server.timeout)))
 }
 
-/// Asks our own proxy at `address` whether it answers, within `limit`: any answer will do, since
+/// Says in a PROXY header that the connection is our own, and nobody's that we pass on.
+async fn introduce(stream: &mut TcpStream, version: ProxyVersion) -> io::Result<()> {
+    let version = match version {
+        ProxyVersion::V1 => proxy_header::Version::V1,
+        ProxyVersion::V2 => proxy_header::Version::V2,
+    };
+    let mut header = Vec::new();
+    proxy_header::write(version, None, &mut header);
+    // What follows is not to wait until this has arrived.
+    stream.set_nodelay(true)?;
+    stream.write_all(&header).await
+}
+
+/// Asks our own proxy at an address whether it answers, within `limit`: any answer will do, since
 /// only a worker can give one. `None`: the address is not on this node at present, so that nobody
 /// could be asked but another node.
 ///
 /// # Errors
 /// Everything but an answer in time.
 pub(crate) async fn probe_own(
-    address: SocketAddr,
+    listener: ListenerCheck,
     limit: Duration,
 ) -> Result<Option<Answer>, Failure> {
     let asked = async {
-        let Some(stream) = connect_here(address).await? else {
+        let address = listener.address;
+        let Some(mut stream) = connect_here(address).await? else {
             return Ok(None);
         };
+        if listener.proxy_header {
+            introduce(&mut stream, ProxyVersion::V2).await?;
+        }
         let request = format!(
             "OPTIONS * HTTP/1.1\r\nHost: {address}\r\nUser-Agent: evenkeel-check\r\n\
              Connection: close\r\n\r\n"
@@ -245,6 +267,7 @@ mod tests {
         let check = ServerCheck {
             upstream: "app".into(),
             address: listener.local_addr().unwrap(),
+            send_proxy: None,
             probe: probe_kind,
             interval: Duration::from_secs(2),
             timeout: match server {
@@ -354,16 +377,20 @@ mod tests {
         for (bind, server, expected) in cases {
             let listener = TcpListener::bind(bind).await.unwrap();
             let address = listener.local_addr().unwrap();
+            let asked_at = ListenerCheck {
+                address,
+                proxy_header: false,
+            };
             let limit = match server {
                 Hangs => Duration::from_millis(50),
                 _ => Duration::from_secs(20),
             };
             let asked = if matches!(server, Refuses) {
                 drop(listener);
-                probe_own(address, limit).await
+                probe_own(asked_at, limit).await
             } else {
                 let (asked, sent) =
-                    tokio::join!(probe_own(address, limit), serve(listener, server));
+                    tokio::join!(probe_own(asked_at, limit), serve(listener, server));
                 assert!(sent.starts_with("OPTIONS * HTTP/1.1\r\n"), "{sent}");
                 asked
             };
@@ -374,7 +401,10 @@ mod tests {
             assert_eq!(text.as_deref(), Some(expected), "{bind}");
         }
         // TEST-NET-1 is on no node.
-        let elsewhere = "192.0.2.105:80".parse().unwrap();
+        let elsewhere = ListenerCheck {
+            address: "192.0.2.105:80".parse().unwrap(),
+            proxy_header: false,
+        };
         let asked = probe_own(elsewhere, Duration::from_secs(20)).await;
         assert!(matches!(asked, Ok(None)), "{asked:?}");
     }
@@ -417,5 +447,40 @@ mod tests {
         );
         let (verdict, _) = run(http(), Server::Answers(endless)).await;
         assert_eq!(verdict, "down: answer is no HTTP: head too large");
+    }
+
+    #[actix_rt::test]
+    async fn who_expects_a_proxy_header_gets_one() {
+        let well = || Server::Answers("HTTP/1.1 200 OK\r\n\r\n");
+        let local = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+        let limit = Duration::from_secs(20);
+        for (version, header) in [
+            (ProxyVersion::V1, "PROXY UNKNOWN\r\n"),
+            (ProxyVersion::V2, local),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let check = ServerCheck {
+                upstream: "app".into(),
+                address: listener.local_addr().unwrap(),
+                send_proxy: Some(version),
+                probe: http(),
+                interval: limit,
+                timeout: limit,
+                rise: 2,
+                fall: 3,
+            };
+            let (answer, sent) = tokio::join!(probe(&check), serve(listener, well()));
+            assert_eq!(answer.unwrap(), Answer::Status(200));
+            let request = sent.strip_prefix(header).expect("the header");
+            assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{sent:?}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = ListenerCheck {
+            address: listener.local_addr().unwrap(),
+            proxy_header: true,
+        };
+        let (answer, sent) = tokio::join!(probe_own(own, limit), serve(listener, well()));
+        assert_eq!(answer.unwrap(), Some(Answer::Status(200)));
+        assert!(sent.starts_with(&format!("{local}OPTIONS * ")), "{sent:?}");
     }
 }

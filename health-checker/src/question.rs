@@ -1,11 +1,10 @@
 //! What is asked again and again by this process itself: a server, a file, the list of processes.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc::check::{FileCheck, ProcessCheck, ServerCheck};
+use ipc::check::{FileCheck, ListenerCheck, ProcessCheck, ServerCheck};
 use ipc::vrrp::TrackVerdict;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -27,7 +26,7 @@ pub(crate) enum Question {
     /// To a server.
     Server(ServerCheck),
     /// To our own proxy, at one of its addresses.
-    Listener(SocketAddr),
+    Listener(ListenerCheck),
     /// To a file.
     File(FileCheck, Look),
     /// To the list of processes.
@@ -39,7 +38,8 @@ impl Question {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Server(one), Self::Server(other)) => {
-                one.probe == other.probe && one.timeout == other.timeout
+                let asked = |it: &ServerCheck| (it.probe.clone(), it.send_proxy, it.timeout);
+                asked(one) == asked(other)
             }
             (Self::Listener(one), Self::Listener(other)) => one == other,
             (Self::File(one, _), Self::File(other, _)) => {
@@ -57,7 +57,7 @@ impl Question {
     pub(crate) fn subject(&self) -> Subject {
         match self {
             Self::Server(server) => Subject::server(server),
-            Self::Listener(address) => Subject::Listener(*address),
+            Self::Listener(listener) => Subject::Listener(listener.address),
             Self::File(file, _) => Subject::file(file),
             Self::Process(process, _) => Subject::process(process),
         }
@@ -67,8 +67,8 @@ impl Question {
     pub(crate) async fn ask(&self) -> Option<Outcome> {
         Some(match self {
             Self::Server(server) => Outcome::from(probe(server).await),
-            Self::Listener(address) => {
-                let asked = probe_own(*address, LISTENER_WITHIN).await;
+            Self::Listener(listener) => {
+                let asked = probe_own(*listener, LISTENER_WITHIN).await;
                 Outcome::from(asked.transpose()?)
             }
             Self::File(file, look) => {

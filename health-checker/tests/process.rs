@@ -10,8 +10,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::check::{
-    CheckSnapshot, FileCheck, FromCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit,
-    ScriptOutcome, ServerCheck, ToCheck,
+    CheckSnapshot, FileCheck, FromCheck, ListenerCheck, Probe, ProcessCheck, ScriptCheck,
+    ScriptInit, ScriptOutcome, ServerCheck, ToCheck,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
@@ -130,6 +130,7 @@ fn check(address: SocketAddr, path: &str, interval: Duration) -> ServerCheck {
     ServerCheck {
         upstream: "app".into(),
         address,
+        send_proxy: None,
         probe: Probe::Http {
             path: path.into(),
             host: None,
@@ -514,7 +515,12 @@ async fn our_own_proxy_is_asked_at_each_address_that_is_here() {
     let elsewhere: SocketAddr = "192.0.2.105:80".parse().unwrap();
     let checker = Checker::start().await;
     let snapshot = CheckSnapshot {
-        listeners: vec![silent, answers, elsewhere],
+        listeners: [silent, answers, elsewhere]
+            .map(|address| ListenerCheck {
+                address,
+                proxy_header: false,
+            })
+            .to_vec(),
         ..EMPTY
     };
     let changed = |address, up, reason: &str| FromCheck::ListenerChanged {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Child, Role};
+use crate::proxy::ProxyVersion;
 use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// The health-checker's types.
@@ -33,7 +34,16 @@ pub struct CheckSnapshot {
     pub processes: Vec<ProcessCheck>,
     /// The addresses that the node's own proxy listens on. Those that are on this node now are asked
     /// whether they answer.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<ListenerCheck>,
+}
+
+/// Where the node's own proxy is asked whether it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerCheck {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether the question has to begin with a PROXY header, which says that it is our own.
+    pub proxy_header: bool,
 }
 
 /// How one server is checked.
@@ -43,6 +53,8 @@ pub struct ServerCheck {
     pub upstream: String,
     /// The server's address.
     pub address: SocketAddr,
+    /// The PROXY header that the server expects; it says that the connection is our own.
+    pub send_proxy: Option<ProxyVersion>,
     /// What is asked.
     pub probe: Probe,
     /// Between two beginnings.

@@ -344,6 +344,9 @@ pub enum Counter {
     Retries = 7,
     /// Lines of access logs that were dropped because the disk was too slow.
     LogLinesLost = 8,
+    /// Connections that were closed because they did not begin with the PROXY header that they must
+    /// begin with, or came from somebody who may not send one.
+    HeadersRefused = 9,
 }
 
 impl Counter {

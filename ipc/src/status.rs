@@ -250,6 +250,8 @@ pub struct Traffic {
     pub accepted: u64,
     /// Connections served (accepted less those refused by a limit).
     pub handled: u64,
+    /// Connections closed for want of a good PROXY header.
+    pub headers_refused: u64,
     /// Requests.
     pub requests: u64,
     /// Open connections.

@@ -45,7 +45,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "evenkeel-check",
-        &["core-health", "core-http1", "ipc", "link", "platform"],
+        &[
+            "core-health",
+            "core-http1",
+            "core-preface",
+            "ipc",
+            "link",
+            "platform",
+        ],
     ),
     ("evenkeel-notify", &["ipc", "link", "platform"]),
     ("evenkeel-admin", &["ipc", "link", "platform"]),

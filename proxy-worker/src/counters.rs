@@ -85,6 +85,7 @@ impl Counters {
         Traffic {
             accepted: sum(Counter::Accepted),
             handled: sum(Counter::Handled),
+            headers_refused: sum(Counter::HeadersRefused),
             requests: sum(Counter::Requests),
             active: sum(Counter::Active),
             reading: sum(Counter::Reading),

@@ -4,8 +4,11 @@
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 
+use ipc::proxy::Counter;
+
+use crate::introduction::{self, Refusal};
 use crate::io::{Network, Peer, Tcp};
-use crate::plan::ListenerId;
+use crate::plan::{Beginning, ListenerId};
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -16,12 +19,62 @@ pub(crate) fn serve(
     address: SocketAddr,
     id: ListenerId,
 ) {
+    let Some(plan) = worker.plan() else {
+        return;
+    };
+    let listener = plan.listener(id);
+    let beginning = listener.map_or(Beginning::Protocol, |one| one.beginning(address.ip()));
+    let local = plan.tells_local.then(|| stream.local_addr().ok());
     let peer = Peer {
         address,
-        local: None,
+        local: local.flatten(),
         secure: false,
     };
-    let session = Session::new(Rc::clone(worker), Tcp::fresh(stream), peer, id);
+    let tcp = Tcp::fresh(stream);
+    match beginning {
+        Beginning::Protocol => begin(worker, tcp, peer, id),
+        Beginning::Header | Beginning::LocalHeader => {
+            let introduced = introduce(Rc::clone(worker), tcp, peer, beginning, id);
+            drop(actix_rt::spawn(introduced));
+        }
+        Beginning::Refused => refuse(worker, address, &Refusal::Stranger),
+    }
+}
+
+/// Waits for the PROXY header of a connection, and serves whoever is behind it.
+async fn introduce(
+    worker: Rc<Worker<Network>>,
+    mut tcp: Tcp,
+    mut peer: Peer,
+    beginning: Beginning,
+    id: ListenerId,
+) {
+    worker.handle_opened();
+    let read = introduction::read(&mut tcp, &mut peer, beginning).await;
+    worker.handle_closed();
+    match read {
+        Ok(()) => begin(&worker, tcp, peer, id),
+        Err(refusal) => refuse(&worker, peer.address, &refusal),
+    }
+}
+
+/// Counts a connection that is closed without a word.
+fn refuse(worker: &Worker<Network>, address: SocketAddr, refusal: &Refusal) {
+    worker.counters.add(Counter::Accepted, 1);
+    worker.counters.add(Counter::HeadersRefused, 1);
+    tracing::debug!("connection of {address} closed: {refusal}");
+    if matches!(refusal, Refusal::Stranger)
+        && let Some(others) = worker.strangers.pass(worker.now())
+    {
+        tracing::warn!(
+            "connection of {address} closed: {refusal}; {others} more since the last line"
+        );
+    }
+}
+
+/// Serves a connection from the first octet of its protocol on.
+fn begin(worker: &Rc<Worker<Network>>, tcp: Tcp, peer: Peer, id: ListenerId) {
+    let session = Session::new(Rc::clone(worker), tcp, peer, id);
     // The task ends with its connection; nobody waits for it.
     drop(actix_rt::spawn(session));
 }

@@ -7,6 +7,8 @@ mod access_log;
 mod counters;
 mod deadline;
 mod front;
+mod hush;
+mod introduction;
 mod io;
 mod listener;
 mod pages;

@@ -204,6 +204,7 @@ pub(crate) mod tests {
             active: 291,
             accepted: 16_630_948,
             handled: 16_630_948,
+            headers_refused: 0,
             requests: 31_070_465,
             reading: 6,
             writing: 179,

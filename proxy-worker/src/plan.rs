@@ -9,6 +9,7 @@ use core_http1::{FIELDS_MAX, Limits};
 use core_route::{Access, Action, Route, Table};
 use ipc::proxy::{ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec};
 use ipc::status::NodeStatus;
+use ipnet::IpNet;
 
 use crate::io::Io;
 use crate::upstream::Upstream;
@@ -41,14 +42,43 @@ pub(crate) struct Listener {
     pub(crate) node_header: bool,
     /// Index of the access log.
     pub(crate) log: Option<usize>,
+    /// From whom a PROXY header comes; empty: it is not spoken.
+    proxy_protocol: Vec<IpNet>,
     /// The addresses that it listens on.
     addresses: Vec<IpAddr>,
+}
+
+/// How a connection has to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// With its protocol.
+    Protocol,
+    /// With a PROXY header.
+    Header,
+    /// With a PROXY header that says that the connection is the sender's own.
+    LocalHeader,
+    /// It must not begin at all.
+    Refused,
 }
 
 impl Listener {
     /// Whether a connection from `peer` comes from this very node.
     pub(crate) fn is_at(&self, peer: IpAddr) -> bool {
         peer.is_loopback() || self.addresses.contains(&peer)
+    }
+
+    /// How a connection from `peer` has to begin. Where PROXY headers are spoken they are mandatory
+    /// (rule 40); this node may ask itself all the same.
+    pub(crate) fn beginning(&self, peer: IpAddr) -> Beginning {
+        if self.proxy_protocol.is_empty() {
+            Beginning::Protocol
+        } else if self.proxy_protocol.iter().any(|net| net.contains(&peer)) {
+            Beginning::Header
+        } else if self.is_at(peer) {
+            Beginning::LocalHeader
+        } else {
+            Beginning::Refused
+        }
     }
 }
 
@@ -58,6 +88,8 @@ pub(crate) struct Plan<I> {
     pub(crate) node: String,
     pub(crate) drain_timeout: Duration,
     pub(crate) tunnel_drain_timeout: Duration,
+    /// Whether a server may want to know what address a client has connected to.
+    pub(crate) tells_local: bool,
     /// By [`ListenerId`]; `None` for those that are no more.
     listeners: Vec<Option<Listener>>,
     pub(crate) routes: Table,
@@ -99,6 +131,7 @@ impl<I: Io> Plan<I> {
             node: snapshot.node.clone(),
             drain_timeout: snapshot.drain_timeout,
             tunnel_drain_timeout: snapshot.tunnel_drain_timeout,
+            tells_local: (snapshot.upstreams.iter()).any(|upstream| upstream.send_proxy.is_some()),
             routes: Table::new(listeners.len(), &routes),
             listeners,
             upstreams: (snapshot.upstreams.iter())
@@ -176,6 +209,7 @@ fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
         },
         node_header: spec.node_header,
         log,
+        proxy_protocol: spec.proxy_protocol.clone(),
         addresses: spec.binds.iter().map(|bind| bind.address.ip()).collect(),
     })
 }

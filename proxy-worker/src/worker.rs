@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::access_log::{AccessLog, End, Entry};
 use crate::counters::Counters;
 use crate::deadline::Deadlines;
+use crate::hush::Hush;
 use crate::io::Dial;
 use crate::pages;
 use crate::plan::{ListenerNames, Plan};
@@ -44,6 +45,8 @@ pub(crate) struct Worker<D: Dial> {
     logs: RefCell<Vec<AccessLog>>,
     status: RefCell<Option<NodeStatus>>,
     stage: Cell<Stage>,
+    /// Of connections from whom a PROXY header is not taken.
+    pub(crate) strangers: Hush,
     open: Cell<u32>,
     tunnels: Rc<Cell<u32>>,
     time: RefCell<WallTime>,
@@ -95,6 +98,7 @@ impl<D: Dial> Worker<D> {
             logs: RefCell::default(),
             status: RefCell::default(),
             stage: Cell::default(),
+            strangers: Hush::default(),
             open: Cell::default(),
             tunnels: Rc::default(),
             time: RefCell::new(WallTime {

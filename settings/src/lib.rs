@@ -32,7 +32,8 @@ pub use notify::{
     Webhook,
 };
 pub use proxy::{
-    AccessLog, Limits, Listener, ListenerTimeouts, LogFormat, Proxy, Route, RouteAction, Workers,
+    AccessLog, Limits, Listener, ListenerTimeouts, LogFormat, Proxy, ProxyProtocol, Route,
+    RouteAction, Workers,
 };
 pub use report::{Finding, Level, Position, Report, Spanned};
 pub use router::{
@@ -41,7 +42,9 @@ pub use router::{
 };
 pub use script::{Script, ScriptInit};
 pub use track::{TrackFile, TrackProcess};
-pub use upstream::{Balance, Check, KeepAlive, Probe, Retries, Server, Upstream, UpstreamTimeouts};
+pub use upstream::{
+    Balance, Check, KeepAlive, Probe, ProxyVersion, Retries, Server, Upstream, UpstreamTimeouts,
+};
 
 use item::Context;
 

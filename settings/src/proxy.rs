@@ -85,6 +85,9 @@ pub struct Listener {
     pub name: String,
     /// At least one; none is in another listener. Bound whether or not this node has the address.
     pub bind: Vec<Spanned<SocketAddr>>,
+    /// From whom each connection begins with a PROXY header; from others there is none. `None`, the
+    /// default: it is not spoken.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Whether responses carry `X-Node`. Default: false.
     pub node_header: bool,
     /// The log of requests. Default: none.
@@ -93,6 +96,13 @@ pub struct Listener {
     pub timeouts: ListenerTimeouts,
     /// How much a client may send.
     pub limits: Limits,
+}
+
+/// Who speaks the PROXY protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// At least one network.
+    pub from: Vec<IpNet>,
 }
 
 /// A log of requests.
@@ -161,6 +171,9 @@ const DEFAULT_LIMITS: Limits = Limits {
 impl Listener {
     pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
         let bind = table.required("bind", |item| item.filled_list(socket_address));
+        let proxy_protocol = table.maybe("proxy_protocol", |item| {
+            item.table().and_then(ProxyProtocol::read)
+        });
         let node_header = table.or("node_header", false, Item::boolean);
         let access_log = table.maybe("access_log", |item| item.table().and_then(AccessLog::read));
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, ListenerTimeouts::read);
@@ -169,6 +182,7 @@ impl Listener {
         Some(Self {
             name: name.to_owned(),
             bind: bind?,
+            proxy_protocol: proxy_protocol?,
             node_header: node_header?,
             access_log: access_log?,
             timeouts: timeouts?,
@@ -194,6 +208,14 @@ pub(crate) fn socket_address(item: &Item<'_>) -> Option<Spanned<SocketAddr>> {
             };
             item.error(format!("{text:?} is no address with a port"), advice)
         }
+    }
+}
+
+impl ProxyProtocol {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let from = table.required("from", |item| item.filled_list(network));
+        table.finish();
+        Some(Self { from: from? })
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Upstream {
     pub servers: Vec<Server>,
     /// Default: round robin.
     pub balance: Balance,
+    /// The PROXY header that each connection begins with. Default: none.
+    pub send_proxy: Option<ProxyVersion>,
     /// How servers are checked. Default: only by the requests they get.
     pub check: Option<Check>,
     /// Connections kept for later requests.
@@ -47,6 +49,15 @@ pub struct Server {
 pub enum Balance {
     /// In turn, by weight.
     RoundRobin,
+}
+
+/// The two forms of a PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How servers are checked.
@@ -122,6 +133,9 @@ const DEFAULT_RETRIES: Retries = Retries {
     tries: NonZeroU8::MIN.saturating_add(1),
 };
 
+const PROXY_VERSIONS: &[(&str, ProxyVersion)] =
+    &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
+
 const ROUND_ROBIN: &[(&str, Balance)] = &[("round_robin", Balance::RoundRobin)];
 
 impl Upstream {
@@ -130,6 +144,7 @@ impl Upstream {
         let balance = table.or("balance", Balance::RoundRobin, |item| {
             item.one_of(ROUND_ROBIN)
         });
+        let send_proxy = table.maybe("send_proxy", |item| item.one_of(PROXY_VERSIONS));
         let check = table.maybe("check", |item| item.table().and_then(Check::read));
         let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
@@ -139,6 +154,7 @@ impl Upstream {
             name: name.to_owned(),
             servers: servers?,
             balance: balance?,
+            send_proxy: send_proxy?,
             check: check?,
             keep_alive: keep_alive?,
             timeouts: timeouts?,

@@ -60,6 +60,10 @@ const TABLES: &[(&str, &str)] = &[
     ("proxy", "proxy = { qqqqqqqq = 1 }"),
     ("listeners.NAME", "listeners.n = { qqqqqqqq = 1 }"),
     (
+        "listeners.NAME.proxy_protocol",
+        "listeners.n = { proxy_protocol = { qqqqqqqq = 1 } }",
+    ),
+    (
         "listeners.NAME.access_log",
         "listeners.n = { access_log = { qqqqqqqq = 1 } }",
     ),

@@ -323,6 +323,7 @@ fn traffic(counters: &SharedCounters) -> Traffic {
     Traffic {
         accepted: sum(Counter::Accepted),
         handled: sum(Counter::Handled),
+        headers_refused: sum(Counter::HeadersRefused),
         requests: sum(Counter::Requests),
         active: sum(Counter::Active),
         reading: sum(Counter::Reading),

@@ -177,7 +177,7 @@ pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
             .filter(|process| is_used(TrackSubject::Process, &process.name))
             .map(process_check)
             .collect(),
-        listeners: binds(settings),
+        listeners: proxy::listener_checks(settings),
     }
 }
 
@@ -189,6 +189,7 @@ fn server_check(
     ServerCheck {
         upstream: upstream.name.clone(),
         address: *server.address.value(),
+        send_proxy: upstream.send_proxy.map(proxy::proxy_version),
         probe: match &check.probe {
             settings::Probe::Tcp => Probe::Tcp,
             settings::Probe::Http { path, host, status } => Probe::Http {

@@ -317,6 +317,11 @@ fn write_traffic(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result 
         traffic.handled,
     )?;
     families.counter(
+        "evenkeel_proxy_headers_refused",
+        "Client connections that were closed for want of a good PROXY header.",
+        traffic.headers_refused,
+    )?;
+    families.counter(
         "evenkeel_requests",
         "Requests of clients.",
         traffic.requests,

@@ -101,6 +101,7 @@ fn node() -> NodeStatus {
         traffic: Traffic {
             accepted: 100,
             handled: 99,
+            headers_refused: 3,
             requests: 1_000,
             active: 9,
             reading: 1,

@@ -1,5 +1,7 @@
 //! PROXY headers, good and bad: rule 40, and the examples of the specification.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use core_preface::proxy_header::{BINARY_MAX, Ends, Fault, ProxyHeader, TEXT_MAX, Version, write};
 use proptest::prelude::*;
 

@@ -19,12 +19,12 @@ pub(crate) const PROXY_HEADERS: Target = Target {
             [&binary(b"\x21\x21\0\x24")[..], &[1; 36]].concat(),
         ]
     },
-    repair: fit_length,
+    repair: |header| fit_length(header),
     check,
 };
 
 /// Says in a header of version 2 how long it is.
-fn fit_length(header: &mut Vec<u8>) {
+fn fit_length(header: &mut [u8]) {
     let rest = u16::try_from(header.len().saturating_sub(16)).unwrap_or(u16::MAX);
     if let Some(length) = header.get_mut(14..16) {
         length.copy_from_slice(&rest.to_be_bytes());

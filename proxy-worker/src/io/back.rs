@@ -3,7 +3,10 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+
+use crate::introduction::header_for;
 
 use super::{Call, Connecting, Dial, Io, Tcp};
 
@@ -65,8 +68,11 @@ impl Dial for Network {
 
     fn dial(&self, call: Call) -> Connecting<Back> {
         Box::pin(async move {
-            let stream = TcpStream::connect(call.server).await?;
+            let mut stream = TcpStream::connect(call.server).await?;
             stream.set_nodelay(true)?;
+            if let Some(version) = call.transport.send_proxy {
+                stream.write_all(&header_for(&call.client, version)).await?;
+            }
             Ok(Back::Plain(Tcp::watched(stream)))
         })
     }

@@ -46,7 +46,6 @@ impl Tcp {
     }
 
     /// Gives octets back: they are read again, before all others.
-    #[allow(dead_code, reason = "its users land one by one")]
     pub(crate) fn unread(&mut self, octets: &[u8]) {
         self.unread.splice(..0, octets.iter().copied());
     }

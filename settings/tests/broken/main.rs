@@ -5,6 +5,7 @@ mod auth;
 mod general;
 mod health;
 mod notify;
+mod peers;
 mod proxy;
 mod routers;
 mod scripts;
@@ -109,6 +110,7 @@ fn each_mistake_is_found_where_it_is() {
         auth::CASES,
         scripts::CASES,
         proxy::CASES,
+        peers::CASES,
         notify::CASES,
         warnings::CASES,
     ];

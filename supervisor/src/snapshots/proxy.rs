@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
+use ipc::check::ListenerCheck;
 use ipc::proxy::{
     Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
-    ProxySnapshot, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
+    ProxySnapshot, ProxyVersion, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol,
+    UpstreamSpec,
 };
 use settings::Settings;
 
@@ -49,6 +51,18 @@ pub(crate) fn access_logs(settings: &Settings) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Where the node's own proxy is asked whether it answers.
+pub(super) fn listener_checks(settings: &Settings) -> Vec<ListenerCheck> {
+    let listeners = settings.listeners.iter();
+    let checks = listeners.flat_map(|listener| {
+        listener.bind.iter().map(|bind| ListenerCheck {
+            address: *bind.value(),
+            proxy_header: listener.proxy_protocol.is_some(),
+        })
+    });
+    checks.collect()
+}
+
 /// Every address that is listened on, each once, in the order of the file.
 pub(crate) fn binds(settings: &Settings) -> Vec<SocketAddr> {
     settings
@@ -77,7 +91,9 @@ fn listener_spec(
         binds: listener.bind.iter().map(bind).collect(),
         protocol: ListenerProtocol::Http { http2: false },
         tls: None,
-        proxy_protocol: Vec::new(),
+        proxy_protocol: (listener.proxy_protocol.as_ref())
+            .map(|spoken| spoken.from.clone())
+            .unwrap_or_default(),
         trusted_proxies: Vec::new(),
         node_header: listener.node_header,
         access_log: access_log.and_then(|index| u16::try_from(index).ok()),
@@ -152,6 +168,14 @@ fn index_of<'a>(mut names: impl Iterator<Item = &'a str>, wanted: &str) -> u16 {
         .unwrap_or(u16::MAX)
 }
 
+/// The form of a PROXY header.
+pub(super) const fn proxy_version(version: settings::ProxyVersion) -> ProxyVersion {
+    match version {
+        settings::ProxyVersion::V1 => ProxyVersion::V1,
+        settings::ProxyVersion::V2 => ProxyVersion::V2,
+    }
+}
+
 fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
     let server = |server: &settings::Server| ServerSpec {
         address: *server.address.value(),
@@ -168,7 +192,7 @@ fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
         balance: Balance::RoundRobin,
         protocol: UpstreamProtocol::Http1,
         tls: None,
-        send_proxy: None,
+        send_proxy: upstream.send_proxy.map(proxy_version),
         idle_max: upstream.keep_alive.idle,
         idle_timeout: upstream.keep_alive.timeout,
         requests_max: 0,

@@ -1,0 +1,248 @@
+//! What the supervisor would do: start the program, configure it, hold its sockets. And clients and
+//! servers for it.
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use ipc::proxy::{
+    Balance, BindSpec, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
+    ProxySnapshot, RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamProtocol, UpstreamSpec,
+};
+use ipc::{FromChild, Role, ToChild, Welcome, codec};
+use link::Link;
+use platform::counters::SharedCounters;
+use platform::process::Image;
+use platform::seqpacket::SeqPacket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than any of this takes; not waited for unless something is wrong.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A worker, and what the supervisor would hold of it.
+pub(crate) struct Worker {
+    pub(crate) link: Link<ToChild<ToProxy>, FromChild<FromProxy>>,
+    pub(crate) process: Process,
+    pub(crate) counters: SharedCounters,
+}
+
+/// Ends with its test; an orphan would serve a little longer.
+pub(crate) struct Process(pub(crate) tokio::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already is what was wanted.
+        let _ = self.0.start_kill();
+    }
+}
+
+impl Worker {
+    pub(crate) async fn start() -> Self {
+        let (ours, theirs) = SeqPacket::pair().unwrap();
+        let image = Image::open(Path::new(env!("CARGO_BIN_EXE_evenkeel-proxy"))).unwrap();
+        let process = image.start("evenkeel: proxy 0", theirs).unwrap();
+        let worker = Self {
+            link: Link::new(ours).unwrap(),
+            process: Process(process),
+            counters: SharedCounters::create().unwrap(),
+        };
+        let myself = std::fs::metadata("/proc/self").unwrap();
+        let welcome = ToChild::Welcome(Welcome {
+            version: ipc::VERSION,
+            role: Role::Proxy,
+            slot: 0,
+            uid: myself.uid(),
+            gid: myself.gid(),
+            log_level: "info".into(),
+            realtime: false,
+        });
+        let counters = [worker.counters.as_fd()];
+        worker.link.send(&welcome, &counters).unwrap();
+        let version = ipc::VERSION;
+        assert_eq!(worker.hear().await, FromChild::Hello { version });
+        worker
+    }
+
+    pub(crate) fn tell(&self, message: &ToChild<ToProxy>) {
+        self.link.send(message, &[]).unwrap();
+    }
+
+    pub(crate) async fn hear(&self) -> FromChild<FromProxy> {
+        let received = tokio::time::timeout(PATIENCE, self.link.receive()).await;
+        received.expect("the worker says nothing").unwrap().message
+    }
+
+    /// Offers a configuration and returns the answer.
+    pub(crate) async fn prepare(
+        &self,
+        generation: u64,
+        snapshot: &ProxySnapshot,
+        along: &[OwnedFd],
+    ) -> FromChild<FromProxy> {
+        let bytes = codec::encode_snapshot(snapshot).unwrap();
+        let memfd = platform::memfd::sealed("snapshot", &bytes).unwrap();
+        let mut descriptors = vec![memfd.as_fd()];
+        descriptors.extend(along.iter().map(AsFd::as_fd));
+        let prepare = ToChild::Prepare { generation };
+        self.link.send(&prepare, &descriptors).unwrap();
+        self.hear().await
+    }
+
+    /// Puts a configuration in force.
+    pub(crate) async fn configure(
+        &self,
+        generation: u64,
+        snapshot: &ProxySnapshot,
+        along: &[OwnedFd],
+    ) {
+        let answer = self.prepare(generation, snapshot, along).await;
+        assert_eq!(answer, FromChild::Prepared { generation });
+        self.tell(&ToChild::Commit { generation });
+        assert_eq!(self.hear().await, FromChild::Committed { generation });
+    }
+
+    pub(crate) async fn end(mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.process.0.wait()).await;
+        ended.expect("the worker does not end").unwrap()
+    }
+}
+
+/// A listening socket as the supervisor makes it.
+pub(crate) fn listen() -> (OwnedFd, SocketAddr) {
+    let socket = platform::listen::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = StdListener::from(socket.try_clone().unwrap())
+        .local_addr()
+        .unwrap();
+    (socket, address)
+}
+
+/// A server that answers each request with one octet; a POST has a body of four.
+pub(crate) async fn back_end() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while stream.read_buf(&mut request).await.unwrap_or(0) > 0 {
+                    let is_post = request.starts_with(b"POST");
+                    let end: &[u8] = if is_post { b"body" } else { b"\r\n\r\n" };
+                    if request.ends_with(end) {
+                        request.clear();
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n.";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+pub(crate) fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
+    let route = |path: &str, action| RouteSpec {
+        listeners: vec![0],
+        host: None,
+        path: path.into(),
+        action,
+        websocket: true,
+        allow: Vec::new(),
+        deny: Vec::new(),
+    };
+    let bind = |&(address, new): &(SocketAddr, bool)| BindSpec { address, new };
+    ProxySnapshot {
+        node: "proxy101".into(),
+        drain_timeout: Duration::from_secs(5),
+        tunnel_drain_timeout: Duration::from_secs(600),
+        listeners: vec![ListenerSpec {
+            name: "public".into(),
+            binds: binds.iter().map(bind).collect(),
+            protocol: ListenerProtocol::Http { http2: false },
+            tls: None,
+            proxy_protocol: Vec::new(),
+            trusted_proxies: Vec::new(),
+            node_header: false,
+            access_log: None,
+            timeouts: ListenerTimeouts {
+                tls_handshake: Duration::from_secs(10),
+                head: Duration::from_secs(10),
+                body_idle: Duration::from_secs(30),
+                body_min_rate: 0,
+                keep_alive: Duration::from_secs(75),
+                send: Duration::from_secs(60),
+                tunnel: Duration::from_secs(3_600),
+            },
+            limits: ListenerLimits {
+                connections: 0,
+                connections_per_address: 0,
+                header_bytes: 32 * 1024,
+                headers: 100,
+                body: 10 * 1024 * 1024,
+                requests_per_connection: 1000,
+                h2_streams: 100,
+            },
+        }],
+        routes: vec![
+            route("/app/", RouteAction::Upstream(0)),
+            route("/server-status", RouteAction::StubStatus),
+        ],
+        upstreams: vec![UpstreamSpec {
+            name: "app".into(),
+            servers: vec![ServerSpec {
+                address: server,
+                weight: 1,
+                max_fails: 1,
+                fail_timeout: Duration::from_secs(10),
+                backup: false,
+                max_conns: 0,
+                gauge: 0,
+            }],
+            balance: Balance::RoundRobin,
+            protocol: UpstreamProtocol::Http1,
+            tls: None,
+            send_proxy: None,
+            idle_max: 256,
+            idle_timeout: Duration::from_secs(50),
+            requests_max: 0,
+            connect_timeout: Duration::from_secs(3),
+            read_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            queue_timeout: Duration::from_secs(5),
+            tries: 2,
+            retry_budget: 20,
+        }],
+        log_files: Vec::new(),
+    }
+}
+
+/// Reads until what was heard ends with `end`; an empty `end` is the end of the connection.
+pub(crate) async fn hear(stream: &mut TcpStream, end: &str) -> String {
+    let mut heard = Vec::new();
+    let reading = async {
+        while end.is_empty() || !heard.ends_with(end.as_bytes()) {
+            if stream.read_buf(&mut heard).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, reading).await.is_ok();
+    assert!(
+        in_time,
+        "{end:?} does not come: {}",
+        String::from_utf8_lossy(&heard)
+    );
+    String::from_utf8(heard).unwrap()
+}
+
+pub(crate) async fn ask(address: SocketAddr, request: &str, end: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = hear(&mut stream, end).await;
+    (stream, answer)
+}
