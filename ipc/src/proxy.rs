@@ -294,6 +294,8 @@ pub struct ServerSpec {
     pub backup: bool,
     /// Connections of the node; 0: no limit.
     pub max_conns: u32,
+    /// Whether it gets requests: those that have begun go on when it does not.
+    pub ready: bool,
     /// Its place among the gauges that all workers share; those of one server are one over reloads.
     pub gauge: u16,
 }

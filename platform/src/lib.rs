@@ -10,6 +10,7 @@ pub mod counters;
 pub mod daemon;
 pub mod directory;
 pub mod folders;
+pub mod gauges;
 pub mod interface_settings;
 pub mod interfaces;
 pub mod isolate;
@@ -29,3 +30,4 @@ pub mod watch;
 pub mod wire;
 
 mod route_socket;
+mod shared;

@@ -7,6 +7,7 @@ mod access_log;
 mod counters;
 mod deadline;
 mod front;
+mod gauges;
 mod hush;
 mod introduction;
 mod io;
@@ -14,6 +15,7 @@ mod listener;
 mod pages;
 mod plan;
 mod port;
+mod queue;
 mod session;
 mod supervisor_link;
 mod transport;
@@ -28,8 +30,10 @@ use actix::Actor as _;
 use ipc::proxy::Proxy;
 use link::child::Start;
 use platform::counters::SharedCounters;
+use platform::gauges::SharedGauges;
 
 use crate::counters::Counters;
+use crate::gauges::Gauges;
 use crate::io::Network;
 use crate::supervisor_link::SupervisorLink;
 use crate::worker::Worker;
@@ -52,15 +56,20 @@ fn main() -> ExitCode {
 }
 
 fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
-    let descriptor = start.descriptors.pop().ok_or_else(|| {
-        std::io::Error::other("the shared counters did not come with the greeting")
-    })?;
-    let shared = SharedCounters::open(descriptor)?;
-    let counters = Counters::new(shared, usize::from(start.welcome.slot));
+    let slot = usize::from(start.welcome.slot);
+    let mut along = std::mem::take(&mut start.descriptors).into_iter();
+    let mut shared = || {
+        let descriptor = along.next();
+        descriptor.ok_or_else(|| {
+            std::io::Error::other("the shared memory did not come with the greeting")
+        })
+    };
+    let counters = Counters::new(SharedCounters::open(shared()?)?, slot);
+    let gauges = Gauges::new(SharedGauges::open(shared()?)?, slot);
     let system = actix::System::new();
     system.block_on(async move {
         let supervisor = start.into_link().map_err(std::io::Error::other)?;
-        let worker = Rc::new(Worker::new(Network, counters));
+        let worker = Rc::new(Worker::new(Network, counters, gauges));
         SupervisorLink::new(supervisor, worker).start();
         Ok::<_, std::io::Error>(())
     })?;

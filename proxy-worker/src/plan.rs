@@ -11,6 +11,7 @@ use ipc::proxy::{ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, Rou
 use ipc::status::NodeStatus;
 use ipnet::IpNet;
 
+use crate::gauges::Gauges;
 use crate::io::Io;
 use crate::upstream::Upstream;
 
@@ -105,6 +106,7 @@ impl<I: Io> Plan<I> {
     pub(crate) fn new(
         snapshot: &ProxySnapshot,
         names: &mut ListenerNames,
+        gauges: &Rc<Gauges>,
         old: Option<&Self>,
     ) -> Result<Self, String> {
         let ids: Vec<_> = snapshot
@@ -125,7 +127,7 @@ impl<I: Io> Plan<I> {
             .collect::<Result<_, _>>()?;
         let upstream = |spec| {
             let known = old.and_then(|old| old.upstream(&spec));
-            Upstream::new(&spec, known).map(Rc::new)
+            Upstream::new(&spec, gauges, known).map(Rc::new)
         };
         Ok(Self {
             node: snapshot.node.clone(),

@@ -6,16 +6,20 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use core_balance::{Group, Policy, Tried};
-use ipc::proxy::UpstreamSpec;
+use core_balance::{Group, Method, Pick, Policy, Tried};
+use ipc::proxy::{Balance, ServerSpec, UpstreamSpec};
 
+use crate::gauges::{Gauges, Seat};
 use crate::io::Io;
+use crate::queue::Queue;
 use crate::transport::Transport;
 
 /// A server and its idle connections. It stays the same over a reload that keeps it.
 #[derive(Debug)]
 pub(crate) struct Server<I> {
     pub(crate) address: SocketAddr,
+    /// Where its connections in use are counted.
+    gauge: u16,
     /// Oldest first; the youngest is used first, so that those too many grow old.
     idle: RefCell<VecDeque<(I, Duration)>>,
 }
@@ -27,6 +31,9 @@ pub(crate) struct Upstream<I> {
     pub(crate) transport: Rc<Transport>,
     pub(crate) servers: Vec<Rc<Server<I>>>,
     balance: RefCell<Group>,
+    gauges: Rc<Gauges>,
+    /// Requests for which no server has room; they stay over a reload.
+    pub(crate) queue: Rc<Queue>,
 }
 
 impl<I: Io> Upstream<I> {
@@ -34,25 +41,39 @@ impl<I: Io> Upstream<I> {
     ///
     /// # Errors
     /// A sentence, when its keys or certificates cannot be used.
-    pub(crate) fn new(spec: &UpstreamSpec, old: Option<&Self>) -> Result<Self, String> {
+    pub(crate) fn new(
+        spec: &UpstreamSpec,
+        gauges: &Rc<Gauges>,
+        old: Option<&Self>,
+    ) -> Result<Self, String> {
+        let method = match spec.balance {
+            Balance::RoundRobin => Method::RoundRobin,
+            Balance::LeastConn => Method::LeastConn,
+        };
         let policies = spec.servers.iter().map(|server| Policy {
             weight: server.weight,
             max_fails: server.max_fails,
             fail_timeout: server.fail_timeout,
+            backup: server.backup,
+            max_conns: server.max_conns,
+            ready: server.ready,
         });
-        let server = |address| {
-            let known = old.and_then(|old| old.servers.get(old.place(address)?));
+        let server = |spec: &ServerSpec| {
+            let known = old.and_then(|old| old.servers.get(old.place(spec.address)?));
             known.cloned().unwrap_or_else(|| {
                 Rc::new(Server {
-                    address,
+                    address: spec.address,
+                    gauge: spec.gauge,
                     idle: RefCell::default(),
                 })
             })
         };
         Ok(Self {
             transport: Rc::new(Transport::new(spec)?),
-            servers: spec.servers.iter().map(|one| server(one.address)).collect(),
-            balance: RefCell::new(Group::new(policies)),
+            servers: spec.servers.iter().map(server).collect(),
+            balance: RefCell::new(Group::new(method, policies)),
+            gauges: Rc::clone(gauges),
+            queue: old.map_or_else(Rc::default, |old| Rc::clone(&old.queue)),
             spec: spec.clone(),
         })
     }
@@ -73,8 +94,21 @@ impl<I: Io> Upstream<I> {
             .position(|server| server.address == address)
     }
 
-    pub(crate) fn pick(&self, now: Duration, tried: &Tried) -> Option<usize> {
-        self.balance.borrow_mut().pick(now, tried)
+    pub(crate) fn pick(&self, now: Duration, tried: &Tried) -> Pick {
+        let connections = |index: usize| {
+            let server = self.servers.get(index);
+            server.map_or(0, |server| self.gauges.load(server.gauge))
+        };
+        self.balance.borrow_mut().pick(now, tried, connections)
+    }
+
+    /// Counts a connection with a server as in use; `None` when it has as many as it may, where that
+    /// limits it.
+    pub(crate) fn take_seat(&self, server: usize, is_limited: bool) -> Option<Seat> {
+        let spec = self.spec.servers.get(server)?;
+        let max = if is_limited { spec.max_conns } else { 0 };
+        let gauge = self.servers.get(server)?.gauge;
+        self.gauges.take_seat(gauge, max, &self.queue)
     }
 
     pub(crate) fn handle_success(&self, server: usize) {
@@ -130,8 +164,10 @@ impl<I: Io> Upstream<I> {
         }
     }
 
-    /// Closes what has been idle for too long.
-    pub(crate) fn expire(&self, now: Duration) {
+    /// What has to be done again and again: closes what has been idle for too long. What other
+    /// workers have given back is seen by looking.
+    pub(crate) fn tick(&self, now: Duration) {
+        self.queue.call_next();
         for server in &self.servers {
             let mut idle = server.idle.borrow_mut();
             while idle

@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::access_log::{AccessLog, End, Entry};
 use crate::counters::Counters;
 use crate::deadline::Deadlines;
+use crate::gauges::Gauges;
 use crate::hush::Hush;
 use crate::io::Dial;
 use crate::pages;
@@ -42,6 +43,7 @@ pub(crate) struct Worker<D: Dial> {
     buffers: RefCell<Vec<Vec<u8>>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Counters,
+    gauges: Rc<Gauges>,
     logs: RefCell<Vec<AccessLog>>,
     status: RefCell<Option<NodeStatus>>,
     stage: Cell<Stage>,
@@ -83,7 +85,7 @@ struct WallTime {
 }
 
 impl<D: Dial> Worker<D> {
-    pub(crate) fn new(dial: D, counters: Counters) -> Self {
+    pub(crate) fn new(dial: D, counters: Counters, gauges: Rc<Gauges>) -> Self {
         let worker = Self {
             dial,
             plan: RefCell::default(),
@@ -95,6 +97,7 @@ impl<D: Dial> Worker<D> {
             buffers: RefCell::default(),
             deadlines: Deadlines::new(),
             counters,
+            gauges,
             logs: RefCell::default(),
             status: RefCell::default(),
             stage: Cell::default(),
@@ -121,6 +124,7 @@ impl<D: Dial> Worker<D> {
         Plan::new(
             snapshot,
             &mut self.names.borrow_mut(),
+            &self.gauges,
             self.plan().as_deref(),
         )
     }
@@ -263,7 +267,7 @@ impl<D: Dial> Worker<D> {
         self.read_clock();
         if let Some(plan) = self.plan() {
             for upstream in &plan.upstreams {
-                upstream.expire(self.deadlines.now());
+                upstream.tick(self.deadlines.now());
             }
         }
     }

@@ -37,6 +37,9 @@ pub(crate) fn warn(context: &Context<'_>, settings: &Settings) {
     }
 }
 
+/// Servers of all upstreams: as many as can be counted for, before and after a reload.
+const SERVERS_MAX: usize = 4_096;
+
 /// Notes where each thing was first, and reports the second of a kind.
 struct Unique<'c, T> {
     context: &'c Context<'c>,
@@ -167,7 +170,22 @@ fn check_routes(context: &Context<'_>, settings: &Settings) {
 }
 
 fn check_servers(context: &Context<'_>, settings: &Settings) {
+    let count: usize = (settings.upstreams.iter())
+        .map(|upstream| upstream.servers.len())
+        .sum();
     for upstream in &settings.upstreams {
+        if let [first, ..] = upstream.servers.as_slice() {
+            if upstream.servers.iter().all(|server| server.backup) {
+                let message = format!("all servers of upstream {:?} are backups", upstream.name);
+                let advice = "a backup is asked when no other can be: leave one to be the other";
+                context.error(first.address.position(), message, advice);
+            }
+            if count > SERVERS_MAX {
+                let message =
+                    format!("there are {count} servers, and no more than {SERVERS_MAX} can be");
+                context.error(first.address.position(), message, "");
+            }
+        }
         let mut servers = Unique::new(context);
         for server in &upstream.servers {
             let address = &server.address;

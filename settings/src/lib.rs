@@ -43,7 +43,8 @@ pub use router::{
 pub use script::{Script, ScriptInit};
 pub use track::{TrackFile, TrackProcess};
 pub use upstream::{
-    Balance, Check, KeepAlive, Probe, ProxyVersion, Retries, Server, Upstream, UpstreamTimeouts,
+    Balance, Check, KeepAlive, Probe, ProxyVersion, Retries, Server, ServerState, Upstream,
+    UpstreamTimeouts,
 };
 
 use item::Context;

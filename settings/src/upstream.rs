@@ -1,12 +1,14 @@
 //! `[upstreams.NAME]`: groups of servers, how they are chosen, checked and asked.
 
-use std::net::SocketAddr;
+mod server;
+
+pub use server::{Server, ServerState};
+
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
 use crate::item::{Item, Table};
-use crate::proxy::{path, socket_address, step_time};
-use crate::report::Spanned;
+use crate::proxy::{path, step_time};
 use crate::script::{check_time, run_length};
 
 /// A group of servers that serve the same.
@@ -30,25 +32,13 @@ pub struct Upstream {
     pub retries: Retries,
 }
 
-/// One server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Its address; names are not looked up.
-    pub address: Spanned<SocketAddr>,
-    /// Its share of the requests, 1 to 1000. Default: 1.
-    pub weight: NonZeroU16,
-    /// Failures within `fail_timeout` after which it is left alone for as long; 0: never.
-    /// Default: 1.
-    pub max_fails: u16,
-    /// 1 ms to 1 d. Default: 10 s.
-    pub fail_timeout: Duration,
-}
-
 /// How a server is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balance {
     /// In turn, by weight.
     RoundRobin,
+    /// The one with the fewest connections for its weight.
+    LeastConn,
 }
 
 /// The two forms of a PROXY header.
@@ -109,6 +99,8 @@ pub struct UpstreamTimeouts {
     pub read: Duration,
     /// Between two writes of a request. Default: 60 s.
     pub send: Duration,
+    /// For a server that may have one more connection. Default: 5 s.
+    pub queue: Duration,
 }
 
 /// What happens when a server fails before it has got the request.
@@ -127,6 +119,7 @@ const DEFAULT_TIMEOUTS: UpstreamTimeouts = UpstreamTimeouts {
     connect: Duration::from_secs(3),
     read: Duration::from_secs(60),
     send: Duration::from_secs(60),
+    queue: Duration::from_secs(5),
 };
 
 const DEFAULT_RETRIES: Retries = Retries {
@@ -136,15 +129,16 @@ const DEFAULT_RETRIES: Retries = Retries {
 const PROXY_VERSIONS: &[(&str, ProxyVersion)] =
     &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
 
-const ROUND_ROBIN: &[(&str, Balance)] = &[("round_robin", Balance::RoundRobin)];
+const BALANCES: &[(&str, Balance)] = &[
+    ("round_robin", Balance::RoundRobin),
+    ("least_conn", Balance::LeastConn),
+];
 
 impl Upstream {
     pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
         let servers = table.required("servers", |item| item.filled_list(Server::read));
-        let balance = table.or("balance", Balance::RoundRobin, |item| {
-            item.one_of(ROUND_ROBIN)
-        });
         let send_proxy = table.maybe("send_proxy", |item| item.one_of(PROXY_VERSIONS));
+        let balance = table.or("balance", Balance::RoundRobin, |item| item.one_of(BALANCES));
         let check = table.maybe("check", |item| item.table().and_then(Check::read));
         let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
@@ -159,35 +153,6 @@ impl Upstream {
             keep_alive: keep_alive?,
             timeouts: timeouts?,
             retries: retries?,
-        })
-    }
-}
-
-impl Server {
-    fn read(item: &Item<'_>) -> Option<Self> {
-        if item.is_string() {
-            let advice = "write it as { address = \"192.168.0.201:80\" }";
-            return item.error("a server must be a table, not a string", advice);
-        }
-        let mut table = item.table()?;
-        let address = table.required("address", |item| {
-            let address = socket_address(item)?;
-            if address.ip().is_unspecified() {
-                return item.error(format!("{} is no server's address", address.ip()), "");
-            }
-            Some(address)
-        });
-        let weight = table.or("weight", NonZeroU16::MIN, |item| {
-            NonZeroU16::new(item.number(1..=1_000)?)
-        });
-        let max_fails = table.or("max_fails", 1, |item| item.number(0..=u16::MAX));
-        let fail_timeout = table.or("fail_timeout", Duration::from_secs(10), step_time);
-        table.finish();
-        Some(Self {
-            address: address?,
-            weight: weight?,
-            max_fails: max_fails?,
-            fail_timeout: fail_timeout?,
         })
     }
 }
@@ -303,11 +268,13 @@ impl UpstreamTimeouts {
         let connect = table.or("connect", DEFAULT_TIMEOUTS.connect, step_time);
         let read = table.or("read", DEFAULT_TIMEOUTS.read, step_time);
         let send = table.or("send", DEFAULT_TIMEOUTS.send, step_time);
+        let queue = table.or("queue", DEFAULT_TIMEOUTS.queue, step_time);
         table.finish();
         Some(Self {
             connect: connect?,
             read: read?,
             send: send?,
+            queue: queue?,
         })
     }
 }

@@ -1,8 +1,10 @@
 //! What the supervisor holds for its children, so that a restarted one finds it: listening sockets,
 //! log files, the journal's folder, the shared counters.
 
+mod gauge_places;
 mod open;
 
+pub(crate) use gauge_places::GaugePlaces;
 pub(crate) use open::{Orphans, check_ports};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use ipc::codec;
 use ipc::vrrp::Succession;
 use platform::counters::SharedCounters;
+use platform::gauges::SharedGauges;
 use platform::privilege::Identity;
 use platform::{folders, listen, memfd};
 use settings::{Position, Report, Settings};
@@ -39,6 +42,10 @@ pub(crate) struct Holdings {
     journal: OwnedFd,
     /// The workers' counters.
     pub(crate) counters: SharedCounters,
+    /// Connections that the workers have with each server.
+    pub(crate) gauges: SharedGauges,
+    /// Whose gauge is where.
+    gauge_places: GaugePlaces,
     orphans: Orphans,
 }
 
@@ -48,6 +55,7 @@ pub(crate) struct Additions {
     listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     access_logs: Vec<OwnedFd>,
     notify_files: Vec<OwnedFd>,
+    gauge_places: GaugePlaces,
 }
 
 /// What the image before this one has left open; empty at an ordinary start.
@@ -119,21 +127,19 @@ impl Holdings {
         let counters = left
             .counters
             .map_or_else(SharedCounters::create, SharedCounters::open);
-        let counters = counters.map_err(|error| {
-            report.push(
-                &file(Path::new("memfd")),
-                format!("cannot share memory: {error}"),
-                "",
-            );
-        });
-        match (journal, counters) {
-            (Ok(journal), Ok(counters)) if !report.has_errors() => Ok(Self {
+        let counters = counters.map_err(|error| no_memory(&mut report, &error));
+        // Those of the image before this one stay with its workers, which only end what they have.
+        let gauges = SharedGauges::create().map_err(|error| no_memory(&mut report, &error));
+        match (journal, counters, gauges) {
+            (Ok(journal), Ok(counters), Ok(gauges)) if !report.has_errors() => Ok(Self {
                 listening: left.listening,
                 access_logs: Vec::new(),
                 notify_files: Vec::new(),
                 admin,
                 journal,
                 counters,
+                gauges,
+                gauge_places: GaugePlaces::default(),
                 orphans: left.orphans,
             }),
             _ => Err(report),
@@ -180,6 +186,7 @@ impl Holdings {
             listening,
             access_logs,
             notify_files,
+            gauge_places: self.gauge_places.next(settings),
         };
         if report.has_errors() {
             Err(report)
@@ -197,6 +204,7 @@ impl Holdings {
         self.listening.retain(|address, _| named.contains(address));
         self.access_logs = additions.access_logs;
         self.notify_files = additions.notify_files;
+        self.gauge_places = additions.gauge_places;
     }
 
     /// The addresses that are listened on.
@@ -222,7 +230,8 @@ impl Holdings {
         } else {
             self.addresses()
         };
-        let snapshot = snapshots::proxy(settings, &known);
+        let places = additions.map_or(&self.gauge_places, |additions| &additions.gauge_places);
+        let snapshot = snapshots::proxy(settings, &known, places);
         let mut descriptors = vec![sealed(&snapshot)?];
         let new = snapshot
             .listeners
@@ -370,8 +379,16 @@ impl Holdings {
     /// # Errors
     /// When there are no descriptors left.
     pub(crate) fn proxy_greeting(&self) -> io::Result<Vec<OwnedFd>> {
-        Ok(vec![self.counters.as_fd().try_clone_to_owned()?])
+        Ok(vec![
+            self.counters.as_fd().try_clone_to_owned()?,
+            self.gauges.as_fd().try_clone_to_owned()?,
+        ])
     }
+}
+
+fn no_memory(report: &mut Report, error: &io::Error) {
+    let place = Position::of_file(Path::new("memfd"));
+    report.push(&place, format!("cannot share memory: {error}"), "");
 }
 
 fn plain_load<S: serde::Serialize>(generation: u64, snapshot: &S) -> io::Result<Arc<Load>> {

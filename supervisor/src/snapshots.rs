@@ -153,6 +153,7 @@ pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
             upstream
                 .servers
                 .iter()
+                .filter(|server| server.state != settings::ServerState::Maint)
                 .map(move |server| server_check(upstream, server, check))
         })
     });

@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// How a server is chosen among those that can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// In turn, by weight.
+    RoundRobin,
+    /// The one with the fewest connections for its weight; among equals in turn.
+    LeastConn,
+}
+
 /// What is configured for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -11,6 +20,23 @@ pub struct Policy {
     pub max_fails: u16,
     /// The window in which failures count, and the length of the ban.
     pub fail_timeout: Duration,
+    /// Whether it is asked only when no other can be.
+    pub backup: bool,
+    /// Connections that it may have; 0: no limit.
+    pub max_conns: u32,
+    /// Whether it is asked at all.
+    pub ready: bool,
+}
+
+/// What a search for a server came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// This one.
+    Server(usize),
+    /// None now: those that could be asked have as many connections as they may.
+    Full,
+    /// None: all are down, banned, tried, or not to be asked.
+    Nobody,
 }
 
 /// A server's state.
@@ -28,6 +54,8 @@ struct Server {
     failed_at: Duration,
     /// When it last failed, or was last picked after its ban had ended.
     checked_at: Duration,
+    /// Its connections in the present search, where it can be asked.
+    load: Option<u32>,
 }
 
 impl Server {
@@ -40,6 +68,7 @@ impl Server {
             fails: 0,
             failed_at: Duration::ZERO,
             checked_at: Duration::ZERO,
+            load: None,
         }
     }
 
@@ -47,6 +76,16 @@ impl Server {
         self.policy.max_fails > 0
             && self.fails >= self.policy.max_fails
             && now.saturating_sub(self.checked_at) <= self.policy.fail_timeout
+    }
+
+    /// Its connections in comparable form: by `weight`, the weight of the server it is compared with.
+    fn load_times(&self, weight: u16) -> Option<u64> {
+        Some(u64::from(self.load?) * u64::from(weight))
+    }
+
+    /// Whether it has as many connections for its weight as the other.
+    fn is_level_with(&self, weight: u16, load: u32) -> bool {
+        self.load_times(weight) == Some(u64::from(load) * u64::from(self.policy.weight))
     }
 }
 
@@ -78,29 +117,126 @@ impl Tried {
 /// A group of servers.
 #[derive(Clone, Debug)]
 pub struct Group {
+    method: Method,
     servers: Vec<Server>,
 }
 
 impl Group {
     /// A group whose servers are all up and have failed never.
-    pub fn new(policies: impl IntoIterator<Item = Policy>) -> Self {
+    pub fn new(method: Method, policies: impl IntoIterator<Item = Policy>) -> Self {
         Self {
+            method,
             servers: policies.into_iter().map(Server::new).collect(),
         }
     }
 
-    /// The server whose turn it is; `None` when all are down, banned or tried.
-    ///
-    /// Smooth weighted round robin as in nginx: each eligible server earns its effective weight, the
-    /// richest is picked (the first of equals) and pays what all earned.
-    pub fn pick(&mut self, now: Duration, tried: &Tried) -> Option<usize> {
+    /// The server to ask, as nginx chooses it. Backups are asked when of the others none can be.
+    /// `connections` of a server are asked for only where they matter.
+    pub fn pick(
+        &mut self,
+        now: Duration,
+        tried: &Tried,
+        connections: impl Fn(usize) -> u32,
+    ) -> Pick {
+        let mut found = Pick::Nobody;
+        for backup in [false, true] {
+            match self.pick_among(backup, now, tried, &connections) {
+                Pick::Nobody => {}
+                Pick::Full => found = Pick::Full,
+                server @ Pick::Server(_) => return server,
+            }
+        }
+        found
+    }
+
+    fn pick_among(
+        &mut self,
+        backup: bool,
+        now: Duration,
+        tried: &Tried,
+        connections: &impl Fn(usize) -> u32,
+    ) -> Pick {
+        let is_full = self.look(backup, now, tried, connections);
+        if self.method == Method::LeastConn {
+            self.keep_least();
+        }
+        match self.take_turn() {
+            Some(index) => {
+                self.note_pick(index, now);
+                Pick::Server(index)
+            }
+            None if is_full => Pick::Full,
+            None => Pick::Nobody,
+        }
+    }
+
+    /// Finds out who can be asked. Answers whether there was one whose only fault is that it has as
+    /// many connections as it may.
+    fn look(
+        &mut self,
+        backup: bool,
+        now: Duration,
+        tried: &Tried,
+        connections: &impl Fn(usize) -> u32,
+    ) -> bool {
         let alone = self.servers.len() == 1;
-        let mut total = 0;
-        let mut best: Option<(usize, i64)> = None;
+        let method = self.method;
+        let mut is_full = false;
         for (index, server) in self.servers.iter_mut().enumerate() {
-            if !server.up || tried.contains(index) || (!alone && server.is_banned(now)) {
+            let policy = &server.policy;
+            server.load = None;
+            if policy.backup != backup
+                || !policy.ready
+                || !server.up
+                || tried.contains(index)
+                || (!alone && server.is_banned(now))
+            {
                 continue;
             }
+            let load = if method == Method::LeastConn || policy.max_conns > 0 {
+                connections(index)
+            } else {
+                0
+            };
+            if policy.max_conns > 0 && load >= policy.max_conns {
+                is_full = true;
+            } else {
+                server.load = Some(load);
+            }
+        }
+        is_full
+    }
+
+    /// Leaves only those with the fewest connections for their weight.
+    fn keep_least(&mut self) {
+        let mut least: Option<(u16, u32)> = None;
+        for server in &self.servers {
+            let Some(load) = server.load else { continue };
+            let weight = server.policy.weight;
+            let is_less = least.is_none_or(|(other_weight, other_load)| {
+                server.load_times(other_weight) < Some(u64::from(other_load) * u64::from(weight))
+            });
+            if is_less {
+                least = Some((weight, load));
+            }
+        }
+        if let Some((weight, load)) = least {
+            for server in &mut self.servers {
+                if !server.is_level_with(weight, load) {
+                    server.load = None;
+                }
+            }
+        }
+    }
+
+    /// Smooth weighted round robin among those that are left: each earns its effective weight, the
+    /// richest is picked (the first of equals) and pays what all earned. One alone earns nothing
+    /// beyond that.
+    fn take_turn(&mut self) -> Option<usize> {
+        let mut total = 0;
+        let mut best: Option<(usize, i64)> = None;
+        let left = self.servers.iter_mut().enumerate();
+        for (index, server) in left.filter(|(_, server)| server.load.is_some()) {
             server.current += server.effective;
             total += server.effective;
             if server.effective < i64::from(server.policy.weight) {
@@ -111,12 +247,16 @@ impl Group {
             }
         }
         let (index, _) = best?;
-        let server = self.servers.get_mut(index)?;
-        server.current -= total;
-        if now.saturating_sub(server.checked_at) > server.policy.fail_timeout {
+        self.servers.get_mut(index)?.current -= total;
+        Some(index)
+    }
+
+    fn note_pick(&mut self, index: usize, now: Duration) {
+        if let Some(server) = self.servers.get_mut(index)
+            && now.saturating_sub(server.checked_at) > server.policy.fail_timeout
+        {
             server.checked_at = now;
         }
-        Some(index)
     }
 
     /// A request to `server` failed. Answers whether this banned it.
@@ -176,141 +316,4 @@ impl Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NEVER: Duration = Duration::ZERO;
-
-    fn policy(weight: u16) -> Policy {
-        Policy {
-            weight,
-            max_fails: 1,
-            fail_timeout: Duration::from_secs(10),
-        }
-    }
-
-    fn group(weights: &[u16]) -> Group {
-        Group::new(weights.iter().map(|&weight| policy(weight)))
-    }
-
-    fn seconds(count: u64) -> Duration {
-        Duration::from_secs(count)
-    }
-
-    fn picks(group: &mut Group, now: Duration, count: usize) -> Vec<Option<usize>> {
-        (0..count)
-            .map(|_| group.pick(now, &Tried::default()))
-            .collect()
-    }
-
-    #[test]
-    fn order_is_that_of_nginx() {
-        let cases: [(&[u16], &[usize]); 3] = [
-            (&[5, 1, 1], &[0, 0, 1, 0, 2, 0, 0]),
-            (&[1, 1], &[0, 1, 0, 1]),
-            (&[2, 1], &[0, 1, 0, 0, 1, 0]),
-        ];
-        for (weights, order) in cases {
-            let order: Vec<_> = order.iter().map(|&index| Some(index)).collect();
-            assert_eq!(
-                picks(&mut group(weights), NEVER, order.len()),
-                order,
-                "{weights:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn tried_server_is_not_asked_again() {
-        let mut group = group(&[1, 1]);
-        let mut tried = Tried::default();
-        tried.add(0);
-        assert_eq!(group.pick(NEVER, &tried), Some(1));
-        tried.add(1);
-        assert_eq!(group.pick(NEVER, &tried), None);
-    }
-
-    #[test]
-    fn server_that_is_down_is_not_asked() {
-        let mut group = group(&[1, 1]);
-        group.set_up(0, false);
-        assert_eq!(picks(&mut group, NEVER, 3), [Some(1); 3]);
-        group.set_up(1, false);
-        assert_eq!(group.pick(NEVER, &Tried::default()), None);
-        group.set_up(0, true);
-        assert_eq!(group.pick(NEVER, &Tried::default()), Some(0));
-    }
-
-    #[test]
-    fn failed_server_is_banned_for_its_time_and_then_tried_once() {
-        let mut group = group(&[1, 1]);
-        assert!(group.handle_failure(0, seconds(100)));
-        assert_eq!(picks(&mut group, seconds(110), 4), [Some(1); 4]);
-        let after = picks(&mut group, seconds(111), 4);
-        assert_eq!(
-            after.iter().filter(|&&pick| pick == Some(0)).count(),
-            1,
-            "{after:?}"
-        );
-    }
-
-    #[test]
-    fn server_that_answers_after_its_ban_is_in_the_round_again() {
-        let mut group = group(&[1, 1]);
-        group.handle_failure(0, seconds(100));
-        while group.pick(seconds(111), &Tried::default()) != Some(0) {}
-        group.handle_success(0);
-        let after = picks(&mut group, seconds(111), 4);
-        assert_eq!(
-            after.iter().filter(|&&pick| pick == Some(0)).count(),
-            2,
-            "{after:?}"
-        );
-    }
-
-    #[test]
-    fn failures_count_within_their_window_only() {
-        let mut group = Group::new([
-            Policy {
-                max_fails: 2,
-                ..policy(1)
-            },
-            policy(1),
-        ]);
-        assert!(!group.handle_failure(0, seconds(100)));
-        assert!(!group.handle_failure(0, seconds(120)));
-        assert!(group.handle_failure(0, seconds(121)));
-    }
-
-    #[test]
-    fn lone_server_is_never_banned() {
-        let mut group = group(&[1]);
-        assert!(!group.handle_failure(0, seconds(1)));
-        assert_eq!(group.pick(seconds(1), &Tried::default()), Some(0));
-    }
-
-    #[test]
-    fn reload_keeps_the_ban_and_the_verdict() {
-        let mut old = group(&[1, 1, 1]);
-        old.handle_failure(2, seconds(100));
-        old.set_up(0, false);
-        let mut new = group(&[1, 1, 1]);
-        new.carry_over(0, &old, 2);
-        new.carry_over(1, &old, 0);
-        assert_eq!(picks(&mut new, seconds(101), 3), [Some(2); 3]);
-    }
-
-    proptest::proptest! {
-        /// Over one round, each server is asked as often as its weight says.
-        #[test]
-        fn shares_are_exact(weights in proptest::collection::vec(1_u16..20, 1..8)) {
-            let mut group = group(&weights);
-            let round = weights.iter().map(|&weight| usize::from(weight)).sum();
-            let picks = picks(&mut group, NEVER, round);
-            for (index, &weight) in weights.iter().enumerate() {
-                let share = picks.iter().filter(|&&pick| pick == Some(index)).count();
-                proptest::prop_assert_eq!(share, usize::from(weight));
-            }
-        }
-    }
-}
+mod tests;

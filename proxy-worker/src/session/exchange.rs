@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use core_balance::Tried;
+use core_balance::{Pick, Tried};
 use core_http1::forward::{Origin, write_request};
 use core_http1::{Body, BodyLength, Expected, Framing, Handshake, RequestHead, Version};
 use ipc::proxy::Counter;
@@ -18,9 +18,11 @@ use super::pace::Pace;
 use super::private::Private;
 use super::request::LogEntry;
 use crate::access_log::End;
+use crate::gauges::Seat;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::plan::{ListenerId, Plan};
 use crate::port::Port;
+use crate::queue::Place;
 use crate::upstream::Upstream;
 use crate::worker::{Scratch, Worker};
 
@@ -80,6 +82,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Line<I> {
     /// None yet.
     Idle,
+    /// None before a server may have one more.
+    Queued(Place),
     /// Being made.
     Connecting(Connecting<I>),
     /// There.
@@ -92,6 +96,17 @@ pub(crate) enum Line<I> {
     },
 }
 
+/// What is left of an exchange that became something else.
+pub(super) struct Remains<I> {
+    /// The connection to the server.
+    pub(super) port: Port<I>,
+    /// It still counts as in use.
+    pub(super) seat: Option<Seat>,
+    /// The log's line, and what it says so far.
+    pub(super) log: LogEntry,
+    pub(super) end: End,
+}
+
 /// A request on its way.
 pub(crate) struct Exchange<D: Dial> {
     pub(super) plan: Rc<Plan<D::Io>>,
@@ -100,6 +115,8 @@ pub(crate) struct Exchange<D: Dial> {
     peer: Peer,
     pub(super) line: Line<D::Io>,
     server: usize,
+    /// The connection with the server counts as in use.
+    seat: Option<Seat>,
     tried: Tried,
     /// A reused connection died under us once: no other reused one is tried.
     fresh_only: bool,
@@ -138,6 +155,7 @@ impl<D: Dial> Exchange<D> {
             upstream: Rc::clone(upstream),
             line: Line::Idle,
             server: 0,
+            seat: None,
             tried: Tried::default(),
             fresh_only: false,
             dialled: false,
@@ -211,6 +229,18 @@ impl<D: Dial> Exchange<D> {
         worker: &Rc<Worker<D>>,
     ) -> Result<Wait, Outcome> {
         loop {
+            if let Line::Queued(place) = &self.line {
+                if place.is_first() {
+                    self.connect(worker)?;
+                }
+                if let Line::Queued(place) = &self.line {
+                    place.watch(cx.waker());
+                    if client.poll_gone(cx, &mut scratch.read, worker.now()) {
+                        return Err(Outcome::Abort);
+                    }
+                    return Ok(Wait::Queue);
+                }
+            }
             if let Line::Connecting(connecting) = &mut self.line {
                 match connecting.as_mut().poll(cx) {
                     Poll::Pending if client.poll_gone(cx, &mut scratch.read, worker.now()) => {
@@ -271,6 +301,8 @@ impl<D: Dial> Exchange<D> {
             return false;
         };
         self.server = server;
+        // It is there already: no limit keeps it from being used.
+        self.seat = self.upstream.take_seat(server, false);
         self.is_private = true;
         self.line = Line::Open {
             port: Port::new(io),
@@ -280,12 +312,34 @@ impl<D: Dial> Exchange<D> {
         true
     }
 
-    /// Finds a connection for the server whose turn it is.
+    /// Finds a connection for the server whose turn it is, or a place among those who wait for one.
+    /// A request that failed before does not wait: a server that it will not ask again may be free for
+    /// those behind it.
     fn connect(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
-        let Some(server) = self.upstream.pick(worker.now(), &self.tried) else {
-            return Err(Outcome::Answer { status: 503 });
-        };
-        self.connect_to(server, worker)
+        self.seat = None;
+        let waits = matches!(self.line, Line::Queued(_));
+        let again = self.tried.count() > 0;
+        if waits || again || self.upstream.queue.is_empty() {
+            match self.upstream.pick(worker.now(), &self.tried) {
+                Pick::Nobody => return Err(Outcome::Answer { status: 503 }),
+                Pick::Server(server) => {
+                    self.seat = self.upstream.take_seat(server, true);
+                    if self.seat.is_some() {
+                        return self.connect_to(server, worker);
+                    }
+                }
+                Pick::Full => {}
+            }
+        }
+        if !waits {
+            let place = if again {
+                None
+            } else {
+                self.upstream.queue.join()
+            };
+            self.line = Line::Queued(place.ok_or(Outcome::Answer { status: 503 })?);
+        }
+        Ok(())
     }
 
     fn connect_to(&mut self, index: usize, worker: &Worker<D>) -> Result<(), Outcome> {
@@ -382,6 +436,7 @@ impl<D: Dial> Exchange<D> {
     /// The time for `wait` is over.
     pub(crate) fn handle_timeout(&mut self, wait: Wait, worker: &Worker<D>) -> Result<(), Outcome> {
         let status = match wait {
+            Wait::Queue => 503,
             Wait::Connect => return self.try_another(504, worker),
             Wait::Body => 408,
             // Perhaps the server does not know the expectation, perhaps it is stuck: no fault of it
@@ -412,6 +467,7 @@ impl<D: Dial> Exchange<D> {
 
     pub(crate) fn timeout(&self, wait: Wait) -> Duration {
         match wait {
+            Wait::Queue => self.upstream.spec.queue_timeout,
             Wait::Connect => self.upstream.spec.connect_timeout,
             Wait::Upload => self.upstream.spec.send_timeout,
             _ => self.upstream.spec.read_timeout,
@@ -441,14 +497,18 @@ impl<D: Dial> Exchange<D> {
         listener.map_or(Duration::ZERO, |listener| listener.timeouts.tunnel)
     }
 
-    /// Ends as HTTP: what is left is the connection to the server, the log's line, and what it says
-    /// so far; `None` when there is no connection.
-    pub(super) fn into_parts(mut self, worker: &Worker<D>) -> Option<(Port<D::Io>, LogEntry, End)> {
+    /// Ends as HTTP; `None` when there is no connection.
+    pub(super) fn into_remains(mut self, worker: &Worker<D>) -> Option<Remains<D::Io>> {
         worker.take_back(std::mem::take(&mut self.head));
-        match self.line {
-            Line::Open { port, .. } => Some((port, self.log, self.download.end())),
-            Line::Idle | Line::Connecting(_) => None,
-        }
+        let Line::Open { port, .. } = self.line else {
+            return None;
+        };
+        Some(Remains {
+            port,
+            seat: self.seat,
+            log: self.log,
+            end: self.download.end(),
+        })
     }
 
     /// Ends without a response; the log's line goes to whoever answers.

@@ -96,6 +96,8 @@ enum Wait {
     Send,
     /// For the server to say whether it wants a body at all.
     Continue,
+    /// For a server that may have one more connection.
+    Queue,
     /// For a connection to a server.
     Connect,
     /// For the server to take what was sent.
@@ -298,7 +300,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             (Wait::Tunnel, State::Tunnel(upgraded)) => Some(upgraded.idle),
             (Wait::TunnelEnd, _) => Some(FIN_TIMEOUT),
             (
-                Wait::Connect | Wait::Upload | Wait::Continue | Wait::Response,
+                Wait::Queue | Wait::Connect | Wait::Upload | Wait::Continue | Wait::Response,
                 State::Exchange(exchange),
             ) => Some(exchange.timeout(wait)),
             _ => self.worker.plan().and_then(|plan| {

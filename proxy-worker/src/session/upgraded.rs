@@ -8,6 +8,7 @@ use super::client::Client;
 use super::exchange::Exchange;
 use super::request::LogEntry;
 use crate::access_log::End;
+use crate::gauges::Seat;
 use crate::io::{Dial, Io};
 use crate::tunnel::Tunnel;
 use crate::worker::{CountedTunnel, Scratch, Worker};
@@ -19,6 +20,7 @@ pub(crate) struct Upgraded<S> {
     pub(super) idle: Duration,
     log: LogEntry,
     end: End,
+    _seat: Option<Seat>,
     _counted: CountedTunnel,
 }
 
@@ -31,14 +33,16 @@ impl<S: Io> Upgraded<S> {
         worker: &Worker<D>,
     ) -> Option<Box<Self>> {
         let idle = exchange.tunnel_timeout(client.listener);
-        let (mut server, log, end) = exchange.into_parts(worker)?;
+        let mut remains = exchange.into_remains(worker)?;
+        let server = &mut remains.port;
         server.unsent().append(&mut client.inbox);
         client.inbox = Vec::new();
         Some(Box::new(Self {
-            tunnel: Tunnel::new(server),
+            tunnel: Tunnel::new(remains.port),
             idle,
-            log,
-            end,
+            log: remains.log,
+            end: remains.end,
+            _seat: remains.seat,
             _counted: worker.count_tunnel(),
         }))
     }

@@ -15,6 +15,7 @@ use ipc::proxy::{
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
 use platform::counters::SharedCounters;
+use platform::gauges::SharedGauges;
 use platform::process::Image;
 use platform::seqpacket::SeqPacket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) link: Link<ToChild<ToProxy>, FromChild<FromProxy>>,
     pub(crate) process: Process,
     pub(crate) counters: SharedCounters,
+    gauges: SharedGauges,
 }
 
 /// Ends with its test; an orphan would serve a little longer.
@@ -51,6 +53,7 @@ impl Worker {
             link: Link::new(ours).unwrap(),
             process: Process(process),
             counters: SharedCounters::create().unwrap(),
+            gauges: SharedGauges::create().unwrap(),
         };
         let myself = std::fs::metadata("/proc/self").unwrap();
         let welcome = ToChild::Welcome(Welcome {
@@ -62,8 +65,8 @@ impl Worker {
             log_level: "info".into(),
             realtime: false,
         });
-        let counters = [worker.counters.as_fd()];
-        worker.link.send(&welcome, &counters).unwrap();
+        let shared = [worker.counters.as_fd(), worker.gauges.as_fd()];
+        worker.link.send(&welcome, &shared).unwrap();
         let version = ipc::VERSION;
         assert_eq!(worker.hear().await, FromChild::Hello { version });
         worker
@@ -201,6 +204,7 @@ pub(crate) fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> Prox
                 fail_timeout: Duration::from_secs(10),
                 backup: false,
                 max_conns: 0,
+                ready: true,
                 gauge: 0,
             }],
             balance: Balance::RoundRobin,

@@ -338,8 +338,32 @@ servers = [{ address = "10.0.1.1:80", weight = 0 }]"#,
     Case {
         name: "a balance that is not built",
         before: &[UPSTREAM],
-        text: r#"balance = "least_conn""#,
-        found: &[r#"3:11 error: "balance" must be "round_robin", not "least_conn""#],
+        text: r#"balance = "least_time""#,
+        found: &[
+            r#"3:11 error: "balance" must be one of "round_robin" and "least_conn", not "least_time"; did you mean "least_conn"?"#,
+        ],
+    },
+    Case {
+        name: "a server in a state that is none, with a negative limit, and no time to wait",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.1.1:80", state = "down", max_conns = -1, backup = "yes" }]
+timeouts = { queue = "0s" }"#,
+        found: &[
+            r#"2:47 error: "state" must be one of "ready", "drain" and "maint", not "down""#,
+            r#"2:67 error: "max_conns" must be a whole number from 0 to 4294967295, not -1"#,
+            r#"2:80 error: "backup" must be true or false, not a string"#,
+            r#"3:22 error: "queue" must be from 1ms to 1d, not 0s"#,
+        ],
+    },
+    Case {
+        name: "nothing but backups",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.1.1:80", backup = true }]"#,
+        found: &[
+            r#"2:24 error: all servers of upstream "app" are backups; a backup is asked when no other can be: leave one to be the other"#,
+        ],
     },
     Case {
         name: "a check of nothing",

@@ -14,8 +14,14 @@ use ipc::proxy::{
 };
 use settings::Settings;
 
+use crate::holdings::GaugePlaces;
+
 /// The proxy workers' part. `known` are the addresses that the workers listen on already.
-pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxySnapshot {
+pub(crate) fn proxy(
+    settings: &Settings,
+    known: &BTreeSet<SocketAddr>,
+    gauges: &GaugePlaces,
+) -> ProxySnapshot {
     let log_paths = access_logs(settings);
     ProxySnapshot {
         node: settings.node.name.clone(),
@@ -31,7 +37,9 @@ pub(crate) fn proxy(settings: &Settings, known: &BTreeSet<SocketAddr>) -> ProxyS
             .iter()
             .flat_map(|route| route_specs(settings, route))
             .collect(),
-        upstreams: settings.upstreams.iter().map(upstream_spec).collect(),
+        upstreams: (settings.upstreams.iter())
+            .map(|upstream| upstream_spec(upstream, gauges))
+            .collect(),
         log_files: log_paths
             .iter()
             .map(|path| path.display().to_string())
@@ -176,20 +184,24 @@ pub(super) const fn proxy_version(version: settings::ProxyVersion) -> ProxyVersi
     }
 }
 
-fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
+fn upstream_spec(upstream: &settings::Upstream, gauges: &GaugePlaces) -> UpstreamSpec {
     let server = |server: &settings::Server| ServerSpec {
         address: *server.address.value(),
         weight: server.weight.get(),
         max_fails: server.max_fails,
         fail_timeout: server.fail_timeout,
-        backup: false,
-        max_conns: 0,
-        gauge: 0,
+        backup: server.backup,
+        max_conns: server.max_conns.map_or(0, |max| max.get()),
+        ready: server.state == settings::ServerState::Ready,
+        gauge: gauges.of_server(&upstream.name, *server.address.value()),
     };
     UpstreamSpec {
         name: upstream.name.clone(),
         servers: upstream.servers.iter().map(server).collect(),
-        balance: Balance::RoundRobin,
+        balance: match upstream.balance {
+            settings::Balance::RoundRobin => Balance::RoundRobin,
+            settings::Balance::LeastConn => Balance::LeastConn,
+        },
         protocol: UpstreamProtocol::Http1,
         tls: None,
         send_proxy: upstream.send_proxy.map(proxy_version),
@@ -199,7 +211,7 @@ fn upstream_spec(upstream: &settings::Upstream) -> UpstreamSpec {
         connect_timeout: upstream.timeouts.connect,
         read_timeout: upstream.timeouts.read,
         send_timeout: upstream.timeouts.send,
-        queue_timeout: Duration::from_secs(5),
+        queue_timeout: upstream.timeouts.queue,
         tries: upstream.retries.tries.get(),
         retry_budget: 20,
     }

@@ -104,6 +104,7 @@ impl Supervisor {
         self.node.handle_ended(child);
         if child.role == Role::Proxy {
             self.proxy_health.handle_lost(child.slot, Instant::now());
+            self.holdings.gauges.clear(usize::from(child.slot));
             let block = self.holdings.counters.slot(usize::from(child.slot));
             Counter::STATES
                 .iter()

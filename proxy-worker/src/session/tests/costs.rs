@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use platform::counters::SharedCounters;
+use platform::gauges::SharedGauges;
 
 use super::lab::snapshot;
 use crate::counters::Counters;
+use crate::gauges::Gauges;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::session::Session;
 use crate::worker::Worker;
@@ -109,7 +111,8 @@ impl Warm {
     fn new() -> Self {
         let (client, server) = (Wire::new(), Wire::new());
         let counters = Counters::new(SharedCounters::create().unwrap(), 0);
-        let worker = Rc::new(Worker::new(Server(server.clone()), counters));
+        let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+        let worker = Rc::new(Worker::new(Server(server.clone()), counters, gauges));
         let plan = worker.prepare(&snapshot()).unwrap();
         worker.commit(plan, Vec::new());
         let id = worker.listener_id("public");

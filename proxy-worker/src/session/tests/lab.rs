@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -13,11 +13,13 @@ use ipc::proxy::{
     RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use platform::counters::SharedCounters;
+use platform::gauges::SharedGauges;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::io::{ReadBuf, duplex};
 
 use crate::counters::Counters;
 use crate::deadline::TICK;
+use crate::gauges::Gauges;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::session::Session;
 use crate::worker::Worker;
@@ -245,7 +247,8 @@ impl Lab {
             flooded: Rc::default(),
         };
         let counters = Counters::new(SharedCounters::create().unwrap(), 0);
-        let worker = Rc::new(Worker::new(back_ends.clone(), counters));
+        let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+        let worker = Rc::new(Worker::new(back_ends.clone(), counters, gauges));
         let lab = Self { worker, back_ends };
         lab.load(snapshot);
         let worker = Rc::clone(&lab.worker);
@@ -355,14 +358,19 @@ pub(super) fn two_servers() -> ProxySnapshot {
 }
 
 fn server(address: &str) -> ServerSpec {
+    let address: SocketAddr = address.parse().unwrap();
     ServerSpec {
-        address: address.parse().unwrap(),
+        address,
         weight: 1,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
         backup: false,
         max_conns: 0,
-        gauge: 0,
+        ready: true,
+        gauge: match address.ip() {
+            IpAddr::V4(ip) => u16::from(ip.octets()[3]),
+            IpAddr::V6(_) => 0,
+        },
     }
 }
 

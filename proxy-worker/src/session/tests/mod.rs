@@ -5,5 +5,6 @@ mod lab;
 mod own_answers;
 mod relaying;
 mod semantics;
+mod servers;
 mod trouble;
 mod websocket;
