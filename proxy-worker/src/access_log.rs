@@ -115,12 +115,13 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Notes a request, in memory that is lent.
-    pub(crate) fn new(mut text: Vec<u8>, request: &RequestHead<'_, '_>) -> Self {
+    /// Notes a request, in memory that is lent. `http2`: the client sent it in that version.
+    pub(crate) fn new(mut text: Vec<u8>, request: &RequestHead<'_, '_>, http2: bool) -> Self {
         escape(request.method.as_bytes(), &mut text);
         text.push(b' ');
         escape(request.raw_target.as_bytes(), &mut text);
         text.extend_from_slice(match request.version {
+            _ if http2 => b" HTTP/2.0",
             core_http1::Version::Http10 => b" HTTP/1.0",
             core_http1::Version::Http11 => b" HTTP/1.1",
         });
@@ -202,7 +203,7 @@ mod tests {
             .unwrap();
         let entries = [
             (
-                Entry::new(Vec::new(), &request),
+                Entry::new(Vec::new(), &request, false),
                 End {
                     status: 200,
                     body_octets: 5,

@@ -1,11 +1,14 @@
 //! From an accepted socket to whoever serves it: what comes before HTTP is dealt with here, in the
 //! order in which it is on the wire: a PROXY header, TLS, the preface of HTTP/2.
 
+use std::future::poll_fn;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ipc::proxy::Counter;
 
+use crate::http2::{Front, Spoken, recognise};
 use crate::introduction::{self, Refusal};
 use crate::io::{Network, Peer, Tcp};
 use crate::plan::{Beginning, ListenerId};
@@ -74,7 +77,38 @@ fn refuse(worker: &Worker<Network>, address: SocketAddr, refusal: &Refusal) {
 
 /// Serves a connection from the first octet of its protocol on.
 fn begin(worker: &Rc<Worker<Network>>, tcp: Tcp, peer: Peer, id: ListenerId) {
-    let session = Session::new(Rc::clone(worker), tcp, peer, id);
-    // The task ends with its connection; nobody waits for it.
-    drop(actix_rt::spawn(session));
+    let worker = Rc::clone(worker);
+    let plan = worker.plan();
+    let listener = plan.as_ref().and_then(|plan| plan.listener(id));
+    let both = listener.filter(|listener| listener.http2);
+    // The tasks end with their connections; nobody waits for them.
+    match both.map(|listener| listener.timeouts.keep_alive) {
+        Some(within) => drop(actix_rt::spawn(serve_either(worker, tcp, peer, id, within))),
+        None => drop(actix_rt::spawn(Session::new(worker, tcp, peer, id))),
+    }
+}
+
+/// Serves a connection of which its first octets tell whether it is one of HTTP/2.
+async fn serve_either(
+    worker: Rc<Worker<Network>>,
+    mut io: Tcp,
+    peer: Peer,
+    id: ListenerId,
+    within: Duration,
+) {
+    worker.handle_opened();
+    let mut seen = Vec::new();
+    let spoken = poll_fn(|cx| recognise(&mut io, &mut seen, cx));
+    let spoken = tokio::time::timeout(within, spoken).await;
+    worker.handle_closed();
+    match spoken {
+        Ok(Ok(Spoken::Http1)) => Session::new(worker, io, peer, id).await,
+        Ok(Ok(Spoken::Http2)) => {
+            if let Some(front) = Front::new(worker, io, peer, id) {
+                front.await;
+            }
+        }
+        // It left, or said nothing.
+        Ok(Err(_)) | Err(_) => {}
+    }
 }

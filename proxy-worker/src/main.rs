@@ -8,6 +8,7 @@ mod counters;
 mod deadline;
 mod front;
 mod gauges;
+mod http2;
 mod hush;
 mod introduction;
 mod io;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use core_http1::{FIELDS_MAX, Limits};
 use core_route::{Access, Action, Route, Table};
-use ipc::proxy::{ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec};
+use ipc::proxy::{
+    ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec,
+};
 use ipc::status::NodeStatus;
 use ipnet::IpNet;
 
@@ -40,6 +42,10 @@ pub(crate) struct Listener {
     pub(crate) body_max: u64,
     /// `u32::MAX` for no limit.
     pub(crate) requests_max: u32,
+    /// Whether HTTP/2 is spoken beside HTTP/1.
+    pub(crate) http2: bool,
+    /// Streams of one connection of HTTP/2; `u32::MAX` for no limit.
+    pub(crate) streams_max: u32,
     pub(crate) node_header: bool,
     /// Index of the access log.
     pub(crate) log: Option<usize>,
@@ -206,6 +212,11 @@ fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
             spec.limits.body
         },
         requests_max: match spec.limits.requests_per_connection {
+            0 => u32::MAX,
+            limit => limit,
+        },
+        http2: spec.protocol == ListenerProtocol::Http { http2: true },
+        streams_max: match spec.limits.h2_streams {
             0 => u32::MAX,
             limit => limit,
         },

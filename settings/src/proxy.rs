@@ -88,6 +88,8 @@ pub struct Listener {
     /// From whom each connection begins with a PROXY header; from others there is none. `None`, the
     /// default: it is not spoken.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Whether HTTP/2 is spoken beside HTTP/1. Default, `None`: where there is TLS.
+    pub http2: Option<bool>,
     /// Whether responses carry `X-Node`. Default: false.
     pub node_header: bool,
     /// The log of requests. Default: none.
@@ -150,6 +152,9 @@ pub struct Limits {
     pub body: Option<u64>,
     /// Requests on one connection; `None`, written 0: no limit. Default: 1000.
     pub requests_per_connection: Option<NonZeroU32>,
+    /// Requests under way at once on a connection of HTTP/2; `None`, written 0: no limit.
+    /// Default: 100.
+    pub h2_streams: Option<NonZeroU32>,
 }
 
 const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
@@ -166,6 +171,7 @@ const DEFAULT_LIMITS: Limits = Limits {
     headers: 100,
     body: Some(10 << 20),
     requests_per_connection: NonZeroU32::new(1_000),
+    h2_streams: NonZeroU32::new(100),
 };
 
 impl Listener {
@@ -174,6 +180,7 @@ impl Listener {
         let proxy_protocol = table.maybe("proxy_protocol", |item| {
             item.table().and_then(ProxyProtocol::read)
         });
+        let http2 = table.maybe("http2", Item::boolean);
         let node_header = table.or("node_header", false, Item::boolean);
         let access_log = table.maybe("access_log", |item| item.table().and_then(AccessLog::read));
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, ListenerTimeouts::read);
@@ -183,6 +190,7 @@ impl Listener {
             name: name.to_owned(),
             bind: bind?,
             proxy_protocol: proxy_protocol?,
+            http2: http2?,
             node_header: node_header?,
             access_log: access_log?,
             timeouts: timeouts?,
@@ -276,12 +284,16 @@ impl Limits {
             defaults.requests_per_connection,
             |item| item.number(0..=u32::MAX).map(NonZeroU32::new),
         );
+        let h2_streams = table.or("h2_streams", defaults.h2_streams, |item| {
+            item.number(0..=u32::MAX).map(NonZeroU32::new)
+        });
         table.finish();
         Some(Self {
             header_bytes: header_bytes?,
             headers: headers?,
             body: body?,
             requests_per_connection: requests?,
+            h2_streams: h2_streams?,
         })
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Client<C> {
     /// Its address.
     pub(crate) address: IpAddr,
     pub(crate) listener: ListenerId,
+    /// It speaks HTTP/2: this is one of its streams.
+    pub(crate) http2: bool,
     /// Read but not used: a part of a head, or what came behind a request.
     pub(crate) inbox: Vec<u8>,
     /// Requests so far.
@@ -35,6 +37,7 @@ impl<C: Io> Client<C> {
             peer,
             address: peer.address.ip().to_canonical(),
             listener,
+            http2: false,
             inbox: Vec::new(),
             requests: 0,
             unwatched_since: None,

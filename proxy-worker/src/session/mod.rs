@@ -52,7 +52,8 @@ pub(crate) struct Session<C: Io, D: Dial> {
     state: State<D>,
     wait: Wait,
     key: Key,
-    doing: Doing,
+    /// What counts as a connection's doing; `None` for a stream, whose connection is counted.
+    doing: Option<Doing>,
 }
 
 /// Where the connection stands.
@@ -125,6 +126,24 @@ impl<C: Io, D: Dial> Session<C, D> {
     pub(crate) fn new(worker: Rc<Worker<D>>, io: C, peer: Peer, listener: ListenerId) -> Self {
         worker.handle_opened();
         worker.counters.open(Doing::Waiting);
+        let mut session = Self::uncounted(worker, io, peer, listener);
+        session.doing = Some(Doing::Waiting);
+        session
+    }
+
+    /// One of many on a connection that is counted already: a stream of HTTP/2.
+    pub(crate) fn of_stream(
+        worker: Rc<Worker<D>>,
+        io: C,
+        peer: Peer,
+        listener: ListenerId,
+    ) -> Self {
+        let mut session = Self::uncounted(worker, io, peer, listener);
+        session.client.http2 = true;
+        session
+    }
+
+    fn uncounted(worker: Rc<Worker<D>>, io: C, peer: Peer, listener: ListenerId) -> Self {
         Self {
             key: worker.deadlines.add(),
             worker,
@@ -132,8 +151,13 @@ impl<C: Io, D: Dial> Session<C, D> {
             private: None,
             state: State::Request,
             wait: Wait::Nothing,
-            doing: Doing::Waiting,
+            doing: None,
         }
+    }
+
+    /// The client's end.
+    pub(crate) const fn client_io(&self) -> &C {
+        &self.client.port.io
     }
 
     /// Does what can be done. Ready when the connection is over and is to be closed.
@@ -274,6 +298,10 @@ impl<C: Io, D: Dial> Session<C, D> {
                 return self.refuse(408, &garbage);
             }
             _ => {
+                // An answer of which a part is still here must not look complete.
+                if !self.client.port.is_clear() {
+                    self.client.port.io.make_close_a_reset();
+                }
                 self.state = State::Done;
                 return;
             }
@@ -349,8 +377,10 @@ impl<C: Io, D: Dial> Session<C, D> {
     }
 
     fn turn(&mut self, doing: Doing) {
-        self.worker.counters.turn(self.doing, doing);
-        self.doing = doing;
+        if let Some(before) = &mut self.doing {
+            self.worker.counters.turn(*before, doing);
+            *before = doing;
+        }
     }
 }
 
@@ -386,7 +416,9 @@ impl<C: Io, D: Dial> Unpin for Session<C, D> {}
 impl<C: Io, D: Dial> Drop for Session<C, D> {
     fn drop(&mut self) {
         self.worker.deadlines.remove(self.key);
-        self.worker.counters.close(self.doing);
-        self.worker.handle_closed();
+        if let Some(doing) = self.doing {
+            self.worker.counters.close(doing);
+            self.worker.handle_closed();
+        }
     }
 }

@@ -148,7 +148,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         }
         let log = listener
             .log
-            .map(|log| (log, Entry::new(self.worker.lend(), head)));
+            .map(|log| (log, Entry::new(self.worker.lend(), head, self.client.http2)));
         let asked = self.asked(head, listener);
         let Ok(path) = normalise(head.target.path) else {
             self.answer_short(400, &asked, log);
@@ -205,7 +205,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         let log = listener
             .log
             .filter(|_| !listener.is_at(self.client.address))
-            .map(|log| (log, Entry::new(self.worker.lend(), head)));
+            .map(|log| (log, Entry::new(self.worker.lend(), head, self.client.http2)));
         let asked = self.asked(head, listener);
         self.answer_page("text/plain", b"", &asked, log);
     }

@@ -79,6 +79,22 @@ bind = ["10.0.0.5:0"]"#,
         found: &["2:9 error: port 0 is no port"],
     },
     Case {
+        name: "HTTP/2 as a word",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["10.0.0.5:80"]
+http2 = "yes""#,
+        found: &[r#"3:9 error: "http2" must be true or false, not a string"#],
+    },
+    Case {
+        name: "streams without number",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["10.0.0.5:80"]
+limits = { h2_streams = -1 }"#,
+        found: &[r#"3:25 error: "h2_streams" must be a whole number from 0 to 4294967295, not -1"#],
+    },
+    Case {
         name: "two listeners on one address",
         before: &[LISTENER],
         text: r#"[listeners.also]

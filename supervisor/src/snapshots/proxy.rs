@@ -97,7 +97,9 @@ fn listener_spec(
     ListenerSpec {
         name: listener.name.clone(),
         binds: listener.bind.iter().map(bind).collect(),
-        protocol: ListenerProtocol::Http { http2: false },
+        protocol: ListenerProtocol::Http {
+            http2: listener.http2.unwrap_or(false),
+        },
         tls: None,
         proxy_protocol: (listener.proxy_protocol.as_ref())
             .map(|spoken| spoken.from.clone())
@@ -124,7 +126,7 @@ fn listener_spec(
                 .limits
                 .requests_per_connection
                 .map_or(0, |requests| requests.get()),
-            h2_streams: 100,
+            h2_streams: (listener.limits.h2_streams).map_or(0, |streams| streams.get()),
         },
     }
 }

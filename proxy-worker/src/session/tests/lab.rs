@@ -30,7 +30,7 @@ pub(super) const PIPE: usize = 16 * 1024;
 /// A stream in memory.
 ///
 /// It cannot be reset: a reset shows as octets that no regular end has.
-pub(super) struct Pair(DuplexStream);
+pub(super) struct Pair(pub(super) DuplexStream);
 
 /// What a client reads where a TCP connection would be reset.
 pub(super) const RESET: &str = "[reset]";

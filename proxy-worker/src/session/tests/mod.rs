@@ -1,6 +1,7 @@
 //! The real session between clients and back ends that misbehave, in memory and in virtual time.
 
 mod costs;
+mod http2;
 mod lab;
 mod own_answers;
 mod relaying;

@@ -1,0 +1,302 @@
+//! A stream that a client opened: to the session, a connection with one request.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use core_http2::decode::{BodyPart, ResponseDecoder, ResponsePart};
+use core_http2::encode::{self, Framing};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::broken;
+use crate::io::Io;
+
+/// The stream.
+#[derive(Debug)]
+pub(crate) struct FrontStream {
+    /// Text that the session has not read yet, and how much of it it has.
+    text: Vec<u8>,
+    read: usize,
+    /// Payload that comes behind it.
+    piece: Bytes,
+    framing: Framing,
+    request: RecvStream,
+    request_ended: bool,
+    response: Sending,
+    decoder: ResponseDecoder,
+    /// Why the response must not be taken for complete.
+    cut: Option<Reason>,
+}
+
+/// What the response is sent by.
+#[derive(Debug)]
+enum Sending {
+    Head(SendResponse<Bytes>),
+    Body(SendStream<Bytes>),
+}
+
+impl FrontStream {
+    /// The stream of a request; `text` is empty. `None` if the request is malformed: the stream is
+    /// reset then (RFC 9113 §8.1.1).
+    pub(super) fn new(
+        request: Request<RecvStream>,
+        mut response: SendResponse<Bytes>,
+        mut text: Vec<u8>,
+    ) -> Option<Self> {
+        let (head, request) = request.into_parts();
+        let request_ended = request.is_end_stream();
+        match encode::request(&head, !request_ended, &mut text) {
+            Ok(framing) => Some(Self {
+                text,
+                read: 0,
+                piece: Bytes::new(),
+                framing,
+                request,
+                request_ended,
+                response: Sending::Head(response),
+                decoder: ResponseDecoder::new(head.method == Method::HEAD),
+                cut: None,
+            }),
+            Err(error) => {
+                tracing::debug!("HTTP/2 request: {error}");
+                response.send_reset(Reason::PROTOCOL_ERROR);
+                None
+            }
+        }
+    }
+
+    /// Whether the whole response was given to the connection.
+    pub(super) const fn is_answered(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Copies text, then payload; answers how many octets.
+    fn copy_held(&mut self, room: &mut [u8]) -> usize {
+        let text = self.text.get(self.read..).unwrap_or_default();
+        if !text.is_empty() {
+            let count = copy(text, room);
+            self.read += count;
+            return count;
+        }
+        if self.piece.is_empty() {
+            return 0;
+        }
+        let count = copy(&self.piece, room);
+        self.piece.advance(count);
+        // The connection is gone if this fails, which the next read tells.
+        drop(self.request.flow_control().release_capacity(count));
+        if self.piece.is_empty() {
+            self.restart_text();
+            encode::piece_end(self.framing, &mut self.text);
+        }
+        count
+    }
+
+    fn restart_text(&mut self) {
+        self.text.clear();
+        self.read = 0;
+    }
+
+    /// Takes what the client sent next; `false` when nothing more can come.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.is_answered() {
+            return Poll::Ready(Ok(false));
+        }
+        if self.request_ended {
+            let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
+            return Poll::Ready(Err(broken(reason.into())));
+        }
+        match ready!(self.request.poll_data(cx)) {
+            Some(Ok(piece)) if piece.is_empty() => {}
+            Some(Ok(piece)) => {
+                self.restart_text();
+                encode::piece_start(self.framing, piece.len(), &mut self.text);
+                self.piece = piece;
+            }
+            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+            None => {
+                let trailers = ready!(self.request.poll_trailers(cx)).map_err(broken)?;
+                self.request_ended = true;
+                self.restart_text();
+                if let Err(error) = encode::end(self.framing, trailers.as_ref(), &mut self.text) {
+                    self.cut = Some(Reason::PROTOCOL_ERROR);
+                    return Poll::Ready(Err(io::Error::other(error)));
+                }
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
+        match &mut self.response {
+            Sending::Head(response) => response.poll_reset(cx),
+            Sending::Body(body) => body.poll_reset(cx),
+        }
+    }
+
+    /// Takes the front of what the session says; answers how many octets.
+    fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if self.decoder.is_done() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let octets = match &mut self.response {
+            Sending::Body(body) if self.decoder.is_at_payload() => {
+                let capacity = ready!(poll_capacity(body, cx, octets.len()))?;
+                octets.get(..capacity).unwrap_or(octets)
+            }
+            _ => octets,
+        };
+        let (used, part) = self.decoder.step(octets).map_err(io::Error::other)?;
+        if let Some(part) = part {
+            self.send(part).map_err(broken)?;
+        }
+        Poll::Ready(Ok(used))
+    }
+
+    fn send(&mut self, part: ResponsePart<'_>) -> Result<(), h2::Error> {
+        match (part, &mut self.response) {
+            (ResponsePart::Interim(status, fields), Sending::Head(response)) => {
+                response.send_informational(head(status, fields))
+            }
+            (
+                ResponsePart::Head {
+                    status,
+                    fields,
+                    ends,
+                },
+                Sending::Head(response),
+            ) => {
+                let body = response.send_response(head(status, fields), ends)?;
+                self.response = Sending::Body(body);
+                Ok(())
+            }
+            (ResponsePart::Body(BodyPart::Payload(octets)), Sending::Body(body)) => {
+                let ends = self.decoder.take_end();
+                body.send_data(Bytes::copy_from_slice(octets), ends)
+            }
+            (ResponsePart::Body(BodyPart::Trailers(trailers)), Sending::Body(body)) => {
+                body.send_trailers(trailers)
+            }
+            (ResponsePart::Body(BodyPart::End), Sending::Body(body)) => {
+                body.send_data(Bytes::new(), true)
+            }
+            // A head comes before a body, and only one.
+            _ => Err(Reason::INTERNAL_ERROR.into()),
+        }
+    }
+
+    /// The session has nothing more to say. Only a body without a length is complete by that.
+    fn end(&mut self) {
+        if self.decoder.is_done() {
+            return;
+        }
+        let reason = self.cut.unwrap_or(Reason::INTERNAL_ERROR);
+        match &mut self.response {
+            Sending::Body(body) if self.cut.is_none() && self.decoder.close() => {
+                // An error means that the connection is gone already.
+                drop(body.send_data(Bytes::new(), true));
+            }
+            Sending::Body(body) => body.send_reset(reason),
+            Sending::Head(response) => response.send_reset(reason),
+        }
+    }
+}
+
+impl Io for FrontStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut filled = 0;
+        while let Some(room) = room.get_mut(filled..).filter(|room| !room.is_empty()) {
+            let count = self.copy_held(room);
+            filled += count;
+            if count > 0 {
+                continue;
+            }
+            // What ends the stream is told when there is nothing else to tell.
+            match self.poll_more(cx) {
+                Poll::Ready(Ok(true)) => {}
+                _ if filled > 0 => break,
+                end => return end.map_ok(|_| 0),
+            }
+        }
+        Poll::Ready(Ok(filled))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut taken = 0;
+        for part in parts {
+            let mut rest: &[u8] = part;
+            while !rest.is_empty() {
+                match self.poll_take(cx, rest)? {
+                    Poll::Ready(count) => {
+                        taken += count;
+                        rest = rest.get(count..).unwrap_or_default();
+                    }
+                    Poll::Pending if taken > 0 => return Poll::Ready(Ok(taken)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn shut_down(&mut self, _: &mut Context<'_>) {
+        self.end();
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    fn make_close_a_reset(&mut self) {
+        self.cut.get_or_insert(Reason::INTERNAL_ERROR);
+    }
+
+    fn is_stale(&mut self) -> bool {
+        true
+    }
+}
+
+impl Drop for FrontStream {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits until the client takes payload; answers how much of `wanted` octets.
+fn poll_capacity(
+    body: &mut SendStream<Bytes>,
+    cx: &mut Context<'_>,
+    wanted: usize,
+) -> Poll<io::Result<usize>> {
+    body.reserve_capacity(wanted);
+    while body.capacity() == 0 {
+        match ready!(body.poll_capacity(cx)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+            None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+    Poll::Ready(Ok(body.capacity().min(wanted)))
+}
+
+fn head(status: StatusCode, fields: HeaderMap) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+/// Copies as much as there is room for; answers how many octets.
+fn copy(from: &[u8], room: &mut [u8]) -> usize {
+    let count = from.len().min(room.len());
+    if let (Some(room), Some(from)) = (room.get_mut(..count), from.get(..count)) {
+        room.copy_from_slice(from);
+    }
+    count
+}

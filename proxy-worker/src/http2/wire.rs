@@ -1,0 +1,163 @@
+//! A byte stream for the `h2` crate that writes when it is told to.
+//!
+//! The crate flushes after each DATA frame, which would be a system call for each. Here what it
+//! writes is collected; whoever polls the connection sends it when all streams have had their turn.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use core_http2::Flood;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::io::Io;
+
+/// Octets that are collected before they are sent anyway.
+const COLLECTED_MAX: usize = 64 * 1024;
+
+/// A larger buffer is given back when it is empty.
+const BUFFER_KEPT: usize = 4 * 1024;
+
+/// The stream. The crate owns one handle, and who polls it another.
+#[derive(Debug)]
+pub(super) struct Wire<I>(Rc<RefCell<Line<I>>>);
+
+#[derive(Debug)]
+struct Line<I> {
+    io: I,
+    unsent: Vec<u8>,
+    sent: usize,
+    /// Set by each octet that moved; whoever watches the time takes it.
+    moved: bool,
+    flood: Flood,
+    second: u64,
+}
+
+impl<I: Io> Wire<I> {
+    /// `preface`: octets that come before the first frame.
+    pub(super) fn new(io: I, preface: usize) -> Self {
+        Self(Rc::new(RefCell::new(Line {
+            io,
+            unsent: Vec::new(),
+            sent: 0,
+            moved: false,
+            flood: Flood::new(preface),
+            second: 0,
+        })))
+    }
+
+    /// The other handle.
+    pub(super) fn share(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+
+    /// Tells the time by which frames are counted.
+    pub(super) fn set_second(&self, second: u64) {
+        self.0.borrow_mut().second = second;
+    }
+
+    /// Sends what was collected.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_send(cx)
+    }
+
+    /// Whether something waits to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.0.borrow().unsent.is_empty()
+    }
+
+    /// Whether an octet moved since the last call.
+    pub(super) fn take_moved(&self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().moved)
+    }
+}
+
+impl<I: Io> Line<I> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.unsent.len() {
+            let rest = self.unsent.get(self.sent..).unwrap_or_default();
+            let count = ready!(self.io.poll_write(cx, &[IoSlice::new(rest)]))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.moved = true;
+            self.sent += count;
+        }
+        self.sent = 0;
+        self.unsent.clear();
+        if self.unsent.capacity() > BUFFER_KEPT {
+            self.unsent = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.len() < COLLECTED_MAX {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_send(cx)
+    }
+}
+
+impl<I: Io> AsyncRead for Wire<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut line = self.0.borrow_mut();
+        let octets = room.initialize_unfilled();
+        let count = ready!(line.io.poll_read(cx, octets))?;
+        let second = line.second;
+        line.flood
+            .take(octets.get(..count).unwrap_or_default(), second)
+            .map_err(io::Error::other)?;
+        room.advance(count);
+        line.moved = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: Io> AsyncWrite for Wire<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut line = self.0.borrow_mut();
+        ready!(line.poll_room(cx))?;
+        line.unsent.extend_from_slice(octets);
+        Poll::Ready(Ok(octets.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut line = self.0.borrow_mut();
+        ready!(line.poll_room(cx))?;
+        for part in parts {
+            line.unsent.extend_from_slice(part);
+        }
+        Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// See the module: this is not the moment.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut line = self.0.borrow_mut();
+        ready!(line.poll_send(cx))?;
+        line.io.shut_down(cx);
+        Poll::Ready(Ok(()))
+    }
+}
