@@ -6,7 +6,7 @@
 
 use crate::BodyFault;
 use crate::body::Step;
-use crate::field::{Field, classify};
+use crate::field::{Field, classify, is_alias};
 
 /// Octets of chunk extensions that one message may have.
 const EXTENSIONS_MAX: usize = 16 * 1024;
@@ -279,6 +279,7 @@ fn may_trail(name: &str) -> bool {
         .get(..8)
         .is_some_and(|start| start.eq_ignore_ascii_case("content-"));
     classify(name.as_bytes()) == Field::Other
+        && !is_alias(name.as_bytes())
         && !describes
         && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
 }

@@ -3,7 +3,7 @@
 //! Lines that stay are copied as they came, in runs as long as possible; what is dropped ends a run.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use httparse::Header;
 
@@ -131,9 +131,28 @@ pub(crate) fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 
 fn write_address_line(name: &[u8], address: IpAddr, out: &mut Vec<u8>) {
     out.extend_from_slice(name);
-    // Writing to a vector cannot fail.
-    let _ = write!(out, "{address}");
+    match address {
+        IpAddr::V4(address) => push_ipv4(address, out),
+        // Writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
     out.extend_from_slice(b"\r\n");
+}
+
+/// As `Display`, whose machinery would be a twelfth of what a request costs in this process.
+fn push_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) {
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        if octet >= 100 {
+            out.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            out.push(b'0' + octet / 10 % 10);
+        }
+        out.push(b'0' + octet % 10);
+    }
 }
 
 /// The three digits of a status; parsing let no other through.
@@ -160,5 +179,20 @@ fn copy_kept(head: &[u8], fields: &[Header<'_>], removed: Removed, out: &mut Vec
     if let Some(start) = run_start {
         let end = head.len().saturating_sub(2);
         out.extend_from_slice(head.get(start..end).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_display_writes_them() {
+        for octet in 0..=u8::MAX {
+            let address = Ipv4Addr::new(octet, 10, octet, 255 - octet);
+            let mut out = Vec::new();
+            push_ipv4(address, &mut out);
+            assert_eq!(out, address.to_string().as_bytes());
+        }
     }
 }

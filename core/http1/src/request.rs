@@ -2,7 +2,7 @@
 
 use httparse::Header;
 
-use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify};
+use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify, is_alias};
 use crate::length::LengthFields;
 use crate::target::is_authority;
 use crate::websocket::{Handshake, SwitchFields};
@@ -91,7 +91,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         };
         let target = target::parse(method, raw_target)?;
         let fields: &'h [Header<'b>] = request.headers;
-        let mut meaning = Meaning::of(fields)?;
+        let mut meaning = Meaning::of(head, fields)?;
         let body = meaning.length.of_request(version)?;
         let hops_left = meaning.hops_left(method)?;
         Ok(Some(Self {
@@ -168,12 +168,17 @@ struct Meaning<'b> {
     switch: SwitchFields<'b>,
     max_forwards: Option<(usize, &'b [u8])>,
     binds_connection: bool,
+    /// There is an underscore somewhere in the head: names have to be looked at for one.
+    may_alias: bool,
     removed: Removed,
 }
 
 impl<'b> Meaning<'b> {
-    fn of(fields: &[Header<'b>]) -> Result<Self, Fault> {
-        let mut meaning = Self::default();
+    fn of(head: &[u8], fields: &[Header<'b>]) -> Result<Self, Fault> {
+        let mut meaning = Self {
+            may_alias: memchr::memchr(b'_', head).is_some(),
+            ..Self::default()
+        };
         for (index, field) in fields.iter().enumerate() {
             meaning.add(index, field)?;
         }
@@ -211,7 +216,10 @@ impl<'b> Meaning<'b> {
                     codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
                 self.removed.insert(index);
             }
-            Field::HopByHop | Field::Identity | Field::Alias => self.removed.insert(index),
+            Field::HopByHop | Field::Identity => self.removed.insert(index),
+            Field::Other if self.may_alias && is_alias(field.name.as_bytes()) => {
+                self.removed.insert(index);
+            }
             Field::Trailer
             | Field::Date
             | Field::NodeHeader

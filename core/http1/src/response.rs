@@ -146,7 +146,6 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                 | Field::MaxForwards
                 | Field::Authorization
                 | Field::Identity
-                | Field::Alias
                 | Field::Other => {}
             }
         }

@@ -1,9 +1,15 @@
 //! Where a head ends, and that all its lines end in CRLF.
 //!
-//! httparse takes a bare LF for the end of a line; so every line is looked at here first, in one
-//! pass that also finds the end.
+//! httparse takes a bare LF for the end of a line; so all line ends are looked at here first, many
+//! octets at a time.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::{Fault, Limits, TARGET_MAX};
+
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// The end of the head at the front of `bytes`: `Some(len)` up to and with the empty line, `None`
 /// when more octets are needed.
@@ -12,30 +18,42 @@ use crate::{Fault, Limits, TARGET_MAX};
 /// [`Fault::LineEnding`] for a bare LF, [`Fault::TargetTooLong`] and [`Fault::HeadTooLarge`] as soon
 /// as a limit is passed, complete or not.
 pub(crate) fn head_end(bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Fault> {
-    let mut line_start = 0;
-    for feed in memchr::memchr_iter(b'\n', bytes) {
-        if feed == 0 || bytes.get(feed - 1) != Some(&b'\r') {
-            return Err(Fault::LineEnding);
-        }
-        let end = feed + 1;
-        if end > limits.head_bytes {
-            return Err(Fault::HeadTooLarge);
-        }
-        if line_start == 0 && end > TARGET_MAX + START_LINE_REST {
-            return Err(Fault::TargetTooLong);
-        }
-        if line_start > 0 && feed - 1 == line_start {
-            return Ok(Some(end));
-        }
-        line_start = end;
+    // Nothing behind the limit can make the head acceptable.
+    let bytes = bytes.get(..limits.head_bytes).unwrap_or(bytes);
+    let end = HEAD_END.find(bytes).map(|at| at + b"\r\n\r\n".len());
+    let head = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+    if has_bare_feed(head) {
+        return Err(Fault::LineEnding);
     }
-    if line_start == 0 && bytes.len() > TARGET_MAX + START_LINE_REST {
+    if is_target_too_long(head) {
         return Err(Fault::TargetTooLong);
     }
-    if bytes.len() >= limits.head_bytes {
+    if end.is_none() && bytes.len() >= limits.head_bytes {
         return Err(Fault::HeadTooLarge);
     }
-    Ok(None)
+    Ok(end)
+}
+
+/// Whether some LF has no CR before it. Without a branch for each octet, so that the compiler looks
+/// at many at once.
+fn has_bare_feed(head: &[u8]) -> bool {
+    let behind = head.get(1..).unwrap_or_default();
+    let is_bare =
+        |(&before, &octet): (&u8, &u8)| u8::from(octet == b'\n') & u8::from(before != b'\r');
+    let bare = head
+        .iter()
+        .zip(behind)
+        .map(is_bare)
+        .fold(0, |sum, one| sum | one);
+    bare != 0 || head.first() == Some(&b'\n')
+}
+
+fn is_target_too_long(head: &[u8]) -> bool {
+    let line_max = TARGET_MAX + START_LINE_REST;
+    head.len() > line_max
+        && !head
+            .get(..line_max)
+            .is_some_and(|start| start.contains(&b'\n'))
 }
 
 /// What a start line may have beside its target: method, version, spaces, CRLF.

@@ -21,6 +21,9 @@ const LIMITS: Limits = Limits {
     fields: FIELDS_MAX,
 };
 
+/// Octets of a body that are copied behind the head to be sent with it.
+const COPIED_MAX: usize = 4 * 1024;
+
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: usize = 16;
 
@@ -220,7 +223,13 @@ impl<D: Dial> Exchange<D> {
                 Step::Drop(count) => (*count, [].as_slice()),
                 Step::Replace { consumed, with } => (*consumed, with.as_slice()),
             };
-            let sent = client.port.send(cx, head, passing);
+            let sent = if passing.len() <= COPIED_MAX {
+                // One buffer is cheaper for the kernel than two.
+                head.extend_from_slice(passing);
+                client.port.send(cx, head, &[])
+            } else {
+                client.port.send(cx, head, passing)
+            };
             sent.map_err(|_| Outcome::Abort)?;
             head.clear();
             self.download.begun = true;
