@@ -17,6 +17,7 @@ mod pages;
 mod plan;
 mod port;
 mod queue;
+mod request_id;
 mod session;
 mod supervisor_link;
 mod transport;

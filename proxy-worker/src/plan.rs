@@ -51,6 +51,8 @@ pub(crate) struct Listener {
     pub(crate) log: Option<usize>,
     /// From whom a PROXY header comes; empty: it is not spoken.
     proxy_protocol: Vec<IpNet>,
+    /// Whose word about a client's address is taken.
+    trusted_proxies: Vec<IpNet>,
     /// The addresses that it listens on.
     addresses: Vec<IpAddr>,
 }
@@ -72,6 +74,11 @@ impl Listener {
     /// Whether a connection from `peer` comes from this very node.
     pub(crate) fn is_at(&self, peer: IpAddr) -> bool {
         peer.is_loopback() || self.addresses.contains(&peer)
+    }
+
+    /// Whether what `ip` says of others is believed.
+    pub(crate) fn trusts(&self, ip: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&ip))
     }
 
     /// How a connection from `peer` has to begin. Where PROXY headers are spoken they are mandatory
@@ -223,6 +230,7 @@ fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
         node_header: spec.node_header,
         log,
         proxy_protocol: spec.proxy_protocol.clone(),
+        trusted_proxies: spec.trusted_proxies.clone(),
         addresses: spec.binds.iter().map(|bind| bind.address.ip()).collect(),
     })
 }

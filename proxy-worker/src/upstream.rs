@@ -148,13 +148,9 @@ impl<I: Io> Upstream<I> {
         }
     }
 
-    /// Keeps a connection for later; over the limit the oldest goes. One that began with a PROXY header
-    /// is its client's, and nobody else's.
+    /// Keeps a connection for later; over the limit the oldest goes.
     pub(crate) fn check_in(&self, server: usize, io: I, now: Duration) {
         let max = usize::try_from(self.spec.idle_max).unwrap_or(usize::MAX);
-        if self.transport.send_proxy.is_some() {
-            return;
-        }
         if let Some(server) = self.servers.get(server) {
             let mut idle = server.idle.borrow_mut();
             idle.push_back((io, now));

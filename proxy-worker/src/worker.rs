@@ -16,6 +16,7 @@ use crate::hush::Hush;
 use crate::io::Dial;
 use crate::pages;
 use crate::plan::{ListenerNames, Plan};
+use crate::request_id::RequestIds;
 
 /// Octets that are read at once.
 const READ_BUFFER: usize = 256 * 1024;
@@ -47,6 +48,7 @@ pub(crate) struct Worker<D: Dial> {
     logs: RefCell<Vec<AccessLog>>,
     status: RefCell<Option<NodeStatus>>,
     stage: Cell<Stage>,
+    pub(crate) request_ids: RequestIds,
     /// Of connections from whom a PROXY header is not taken.
     pub(crate) strangers: Hush,
     open: Cell<u32>,
@@ -101,6 +103,7 @@ impl<D: Dial> Worker<D> {
             logs: RefCell::default(),
             status: RefCell::default(),
             stage: Cell::default(),
+            request_ids: RequestIds::default(),
             strangers: Hush::default(),
             open: Cell::default(),
             tunnels: Rc::default(),

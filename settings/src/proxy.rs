@@ -90,6 +90,8 @@ pub struct Listener {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Whether HTTP/2 is spoken beside HTTP/1. Default, `None`: where there is TLS.
     pub http2: Option<bool>,
+    /// Whose word about a client's address is taken. Default: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether responses carry `X-Node`. Default: false.
     pub node_header: bool,
     /// The log of requests. Default: none.
@@ -181,6 +183,7 @@ impl Listener {
             item.table().and_then(ProxyProtocol::read)
         });
         let http2 = table.maybe("http2", Item::boolean);
+        let trusted_proxies = table.or("trusted_proxies", Vec::new(), |item| item.list(network));
         let node_header = table.or("node_header", false, Item::boolean);
         let access_log = table.maybe("access_log", |item| item.table().and_then(AccessLog::read));
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, ListenerTimeouts::read);
@@ -191,6 +194,7 @@ impl Listener {
             bind: bind?,
             proxy_protocol: proxy_protocol?,
             http2: http2?,
+            trusted_proxies: trusted_proxies?,
             node_header: node_header?,
             access_log: access_log?,
             timeouts: timeouts?,

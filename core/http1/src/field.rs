@@ -24,6 +24,8 @@ pub(crate) enum Field {
     HopByHop,
     /// Says who the client is; only we may say that.
     Identity,
+    /// Names the request, for logs.
+    RequestId,
     Other,
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn classify(name: &[u8]) -> Field {
         9 if is(b"forwarded") || is(b"x-real-ip") => Field::Identity,
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,
+        12 if is(b"x-request-id") => Field::RequestId,
         12 if is(b"max-forwards") => Field::MaxForwards,
         13 if is(b"authorization") => Field::Authorization,
         14 if is(b"content-length") => Field::ContentLength,
@@ -56,11 +59,7 @@ pub(crate) fn classify(name: &[u8]) -> Field {
     if known != Field::Other {
         return known;
     }
-    if name.len() > FORWARDED.len()
-        && name
-            .get(..FORWARDED.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(FORWARDED))
-    {
+    if is_forwarded(name) {
         return Field::Identity;
     }
     Field::Other
@@ -72,7 +71,12 @@ pub(crate) fn is_alias(name: &[u8]) -> bool {
     name.contains(&b'_')
 }
 
-const FORWARDED: &[u8] = b"x-forwarded-";
+/// Whether a name is one of the `X-Forwarded-` family.
+pub(crate) fn is_forwarded(name: &[u8]) -> bool {
+    const FAMILY: &[u8] = b"x-forwarded-";
+    let (start, rest) = name.split_at_checked(FAMILY.len()).unwrap_or_default();
+    start.eq_ignore_ascii_case(FAMILY) && !rest.is_empty()
+}
 
 /// Fields that `Connection` never removes, whatever it names (CVE-2024-45410). Those that we set
 /// ourselves are dropped or written whatever it says.
@@ -95,7 +99,7 @@ fn is_protected(name: &[u8]) -> bool {
 }
 
 /// The members of a comma list, trimmed; empty ones left out (RFC 9110 §5.6.1).
-pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     value
         .split(|&byte| byte == b',')
         .map(trim)
@@ -167,6 +171,10 @@ impl Removed {
         self.0 |= 1_u128 << index;
     }
 
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.0 &= !(1_u128 << index);
+    }
+
     pub(crate) fn contains(self, index: usize) -> bool {
         self.0 & (1_u128 << index) != 0
     }
@@ -197,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_are_classified_whatever_their_case() {
-        let cases: [(&str, Field); 10] = [
+        let cases: [(&str, Field); 11] = [
             ("Host", Field::Host),
             ("hOST", Field::Host),
             ("Keep-Alive", Field::HopByHop),
@@ -206,6 +214,7 @@ mod tests {
             ("X-Forwarded-Anything", Field::Identity),
             ("X-Real-IP", Field::Identity),
             ("Forwarded", Field::Identity),
+            ("x-request-ID", Field::RequestId),
             ("X-Forwarded", Field::Other),
             ("Accept", Field::Other),
         ];

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use httparse::Header;
 
-use crate::field::Removed;
+use crate::field::{Removed, is_forwarded};
 use crate::{BodyLength, RequestHead, ResponseHead, Version};
 
 /// What a request's receiver is told about where it came from.
@@ -15,6 +15,12 @@ use crate::{BodyLength, RequestHead, ResponseHead, Version};
 pub struct Origin<'a> {
     /// The client's address.
     pub client: IpAddr,
+    /// Who is connected: the client, or a proxy.
+    pub peer: IpAddr,
+    /// Whether the peer's word is taken, and passed on.
+    pub is_trusted: bool,
+    /// What the request is called, for logs: a token.
+    pub request_id: &'a [u8],
     /// "http" or "https".
     pub scheme: &'a str,
     /// The path that was matched, and nothing else, goes on.
@@ -39,19 +45,16 @@ pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &m
     if request.host.is_none() || request.target.authority.is_some() {
         write_line(b"Host: ", host.as_bytes(), out);
     }
-    copy_kept(request.head, request.fields, request.removed, out);
-    let start = out.len();
-    write_address_line(b"X-Forwarded-For: ", origin.client, out);
-    // The text of the address is rendered once and copied for the second field.
-    let address_start = start + b"X-Forwarded-For: ".len();
-    let address_end = out.len() - 2;
-    write_line(b"X-Forwarded-Proto: ", origin.scheme.as_bytes(), out);
-    if let Some(host) = request.host {
+    let told = Told::by(request, origin.is_trusted);
+    copy_kept(request.head, request.fields, told.removed, out);
+    write_client(request, origin, out);
+    if !told.scheme {
+        write_line(b"X-Forwarded-Proto: ", origin.scheme.as_bytes(), out);
+    }
+    if let Some(host) = request.host.filter(|_| !told.host) {
         write_line(b"X-Forwarded-Host: ", host.as_bytes(), out);
     }
-    out.extend_from_slice(b"X-Real-IP: ");
-    out.extend_from_within(address_start..address_end);
-    out.extend_from_slice(b"\r\n");
+    write_line(b"X-Request-ID: ", origin.request_id, out);
     if let Some(hops) = request.hops_left {
         let _ = write!(out, "Max-Forwards: {}\r\n", hops.saturating_sub(1));
     }
@@ -65,6 +68,64 @@ pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &m
 
 /// The hop-by-hop fields of both halves of a handshake.
 const SWITCH: &[u8] = b"Connection: upgrade\r\nUpgrade: websocket\r\n";
+
+/// What the peer tells of the request that it passes on, which is kept when the peer is trusted. Its
+/// lists of addresses are not kept but continued.
+struct Told {
+    scheme: bool,
+    host: bool,
+    removed: Removed,
+}
+
+impl Told {
+    fn by(request: &RequestHead<'_, '_>, is_trusted: bool) -> Self {
+        let mut told = Self {
+            scheme: false,
+            host: false,
+            removed: request.removed,
+        };
+        if !is_trusted {
+            return told;
+        }
+        for (index, field) in request.fields.iter().enumerate() {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            told.scheme |= is("x-forwarded-proto");
+            told.host |= is("x-forwarded-host");
+            if is_forwarded(field.name.as_bytes()) && !is("x-forwarded-for") {
+                told.removed.remove(index);
+            }
+        }
+        told
+    }
+}
+
+/// Writes who the request is from: the list of addresses as far as it is known, to which the peer's
+/// is added, and the client's alone.
+fn write_client(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    let list_start = out.len();
+    if origin.is_trusted {
+        for value in request.values("x-forwarded-for") {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+        if out.len() == list_start && origin.client != origin.peer {
+            write_address(origin.client, out);
+            out.extend_from_slice(b", ");
+        }
+    }
+    let peer_start = out.len();
+    write_address(origin.peer, out);
+    let peer_end = out.len();
+    out.extend_from_slice(b"\r\nX-Real-IP: ");
+    if origin.client == origin.peer {
+        // Rendered once: this is the common case.
+        out.extend_from_within(peer_start..peer_end);
+    } else {
+        write_address(origin.client, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
 
 /// What a response's receiver needs.
 #[derive(Clone, Copy, Debug)]
@@ -129,14 +190,12 @@ pub(crate) fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_address_line(name: &[u8], address: IpAddr, out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
+fn write_address(address: IpAddr, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(address) => push_ipv4(address, out),
         // Writing to a vector cannot fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// As `Display`, whose machinery would be a twelfth of what a request costs in this process.

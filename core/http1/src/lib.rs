@@ -11,6 +11,7 @@
 mod answer;
 mod body;
 mod chunked;
+mod client;
 mod date;
 mod fault;
 mod field;

@@ -146,6 +146,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                 | Field::MaxForwards
                 | Field::Authorization
                 | Field::Identity
+                | Field::RequestId
                 | Field::Other => {}
             }
         }

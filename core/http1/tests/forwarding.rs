@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use core_http1::forward::{Delivery, Origin, write_request, write_response};
 use core_http1::{
@@ -15,13 +15,24 @@ const LIMITS: Limits = Limits {
 };
 const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
+/// As from a client whose word is not taken.
 fn forwarded(head: &str) -> String {
+    forwarded_from("192.0.2.7", &[], head)
+}
+
+/// As from `peer`, where some are trusted.
+fn forwarded_from(peer: &str, trusted: &[&str], head: &str) -> String {
+    let peer = peer.parse().unwrap();
+    let is_trusted = |ip: IpAddr| trusted.contains(&ip.to_string().as_str());
     let mut slots = field_slots();
     let request = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots)
         .unwrap()
         .unwrap();
     let origin = Origin {
-        client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+        client: request.client(peer, is_trusted),
+        peer,
+        is_trusted: is_trusted(peer),
+        request_id: b"17",
         scheme: "http",
         path: request.target.path,
         default_host: "back:80",
@@ -53,8 +64,8 @@ fn request_goes_on_with_our_word_for_who_asked() {
     assert_eq!(
         forwarded("GET /a?b=c HTTP/1.1\r\nhost: x:8080\r\nAccept:  */*\r\nCookie: k\r\n\r\n"),
         "GET /a?b=c HTTP/1.1\r\nhost: x:8080\r\nAccept:  */*\r\nCookie: k\r\n\
-         X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x:8080\r\n\
-         X-Real-IP: 192.0.2.7\r\n\r\n"
+         X-Forwarded-For: 192.0.2.7\r\nX-Real-IP: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n\
+         X-Forwarded-Host: x:8080\r\nX-Request-ID: 17\r\n\r\n"
     );
 }
 
@@ -97,7 +108,7 @@ fn connection_cannot_remove_protected_fields() {
         "Authorization: a",
         "Cookie: b",
         "Cache-Control: c",
-        "X-Request-Id: d",
+        "X-Request-ID: 17",
         "X-Forwarded-For: 192.0.2.7",
         "X-Real-IP: 192.0.2.7",
     ] {
@@ -257,4 +268,26 @@ fn own_answers_are_complete_responses() {
     };
     assert_eq!(to_head.write_page("text/plain", b"page", &mut out), 0);
     assert!(out.ends_with(b"GMT\r\n\r\n"));
+}
+
+#[test]
+fn word_of_a_trusted_peer_is_passed_on_and_its_lists_are_continued() {
+    let head = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.1.1.1\r\n\
+        X-Forwarded-Proto: https\r\nX-Forwarded-Host: www\r\nX-Forwarded-Port: 8443\r\n\
+        X-Forwarded-For: 2.2.2.2\r\nX-Real-IP: 3.3.3.3\r\nForwarded: for=4.4.4.4\r\n\
+        X-Request-ID: forged\r\nX_Forwarded_Proto: alias\r\n\
+        Connection: X-Forwarded-Proto, X-Forwarded-For\r\n\r\n";
+    assert_eq!(
+        forwarded_from("10.0.0.1", &["10.0.0.1"], head),
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: www\r\n\
+         X-Forwarded-Port: 8443\r\nX-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.1\r\n\
+         X-Real-IP: 2.2.2.2\r\nX-Request-ID: 17\r\n\r\n"
+    );
+    let only_standard = "GET / HTTP/1.1\r\nHost: x\r\nForwarded: for=4.4.4.4\r\n\r\n";
+    assert_eq!(
+        forwarded_from("10.0.0.1", &["10.0.0.1"], only_standard),
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 4.4.4.4, 10.0.0.1\r\n\
+         X-Real-IP: 4.4.4.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x\r\n\
+         X-Request-ID: 17\r\n\r\n"
+    );
 }

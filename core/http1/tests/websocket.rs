@@ -36,6 +36,9 @@ fn forwarded(head: &str, websocket: bool) -> String {
         .unwrap();
     let origin = Origin {
         client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+        peer: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+        is_trusted: false,
+        request_id: b"17",
         scheme: "http",
         path: request.target.path,
         default_host: "back:80",

@@ -109,8 +109,12 @@ fn check_request(input: &[u8]) {
         let early = RequestHead::parse(&input[..cut], &LIMITS, &mut slots);
         assert!(matches!(early, Ok(None)), "half a head is none");
     }
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let origin = Origin {
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client: head.client(peer, |_| true),
+        peer,
+        is_trusted: true,
+        request_id: head.request_id().unwrap_or(b"0"),
         scheme: "http",
         path: head.target.path,
         default_host: "default",

@@ -12,7 +12,7 @@ pub(crate) use tcp::Tcp;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -68,6 +68,13 @@ pub(crate) struct Peer {
     pub(crate) local: Option<SocketAddr>,
     /// Whether it came through TLS.
     pub(crate) secure: bool,
+}
+
+impl Peer {
+    /// The client's address without its port, in its own family.
+    pub(crate) const fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
 }
 
 /// Makes connections to servers.

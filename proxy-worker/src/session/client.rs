@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use core_http1::RequestHead;
+
 use crate::io::{Io, Peer};
-use crate::plan::ListenerId;
+use crate::plan::{Listener, ListenerId};
 use crate::port::Port;
 
 /// Octets of further requests that are read while one is being answered.
@@ -17,7 +19,9 @@ pub(crate) struct Client<C> {
     pub(crate) port: Port<C>,
     /// Who is connected.
     pub(crate) peer: Peer,
-    /// Its address.
+    /// Whether the peer's word about others is taken, for the request at hand.
+    pub(crate) is_trusted: bool,
+    /// Whose request is at hand: the peer's, or that of somebody for whom a trusted peer speaks.
     pub(crate) address: IpAddr,
     pub(crate) listener: ListenerId,
     /// It speaks HTTP/2: this is one of its streams.
@@ -35,13 +39,21 @@ impl<C: Io> Client<C> {
         Self {
             port: Port::new(io),
             peer,
-            address: peer.address.ip().to_canonical(),
+            is_trusted: false,
+            address: peer.ip(),
             listener,
             http2: false,
             inbox: Vec::new(),
             requests: 0,
             unwatched_since: None,
         }
+    }
+
+    /// Finds out whose request this is.
+    pub(crate) fn identify(&mut self, head: &RequestHead<'_, '_>, listener: &Listener) {
+        let peer = self.peer.ip();
+        self.is_trusted = listener.trusts(peer);
+        self.address = head.client(peer, |ip| listener.trusts(ip));
     }
 
     /// Whether the client has left while it is being served. A client that only closes its side

@@ -166,7 +166,8 @@ impl<D: Dial> Exchange<D> {
             pace: Pace::new(),
             awaits_continue: asked.expects_continue,
             download: Download::new(),
-            is_private: asked.binds_connection,
+            // What began with a PROXY header is this client's.
+            is_private: asked.binds_connection || upstream.transport.send_proxy.is_some(),
             private: None,
             asked,
             peer,
@@ -187,8 +188,19 @@ impl<D: Dial> Exchange<D> {
         worker: &Worker<D>,
     ) {
         self.head = worker.lend();
+        let made;
+        let request_id = match head.request_id().filter(|_| client.is_trusted) {
+            Some(id) => id,
+            None => {
+                made = worker.request_ids.next();
+                &made
+            }
+        };
         let origin = Origin {
             client: client.address,
+            peer: client.peer.ip(),
+            is_trusted: client.is_trusted,
+            request_id,
             scheme: if client.peer.secure { "https" } else { "http" },
             path,
             default_host: &self.upstream.spec.name,

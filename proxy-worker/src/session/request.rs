@@ -142,6 +142,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         head: &RequestHead<'_, '_>,
         rest: &[u8],
     ) -> usize {
+        self.client.identify(head, listener);
         if head.target.path == "*" || head.hops_left == Some(0) {
             self.answer_for_server(listener, head);
             return 0;
@@ -204,7 +205,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn answer_for_server(&mut self, listener: &Listener, head: &RequestHead<'_, '_>) {
         let log = listener
             .log
-            .filter(|_| !listener.is_at(self.client.address))
+            .filter(|_| !listener.is_at(self.client.peer.ip()))
             .map(|log| (log, Entry::new(self.worker.lend(), head, self.client.http2)));
         let asked = self.asked(head, listener);
         self.answer_page("text/plain", b"", &asked, log);

@@ -116,7 +116,7 @@ async fn who_is_not_listed_may_not_speak_and_this_node_only_for_itself() {
 }
 
 #[tokio::test]
-async fn server_is_told_whose_connection_it_is_and_keeps_it_for_nobody_else() {
+async fn server_is_told_whose_connection_it_is_and_keeps_it_for_that_client() {
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
         let worker = Worker::start().await;
         let (socket, address) = listen();
@@ -131,7 +131,7 @@ async fn server_is_told_whose_connection_it_is_and_keeps_it_for_nobody_else() {
             let (mut connection, _) = server.accept().await.unwrap();
             let mut heard = vec![0; 512];
             let mut count = 0;
-            while !heard[..count].ends_with(b"X-Real-IP: 127.0.0.1\r\n\r\n") {
+            while count < 64 || !heard[..count].ends_with(b"\r\n\r\n") {
                 count += connection.read(&mut heard[count..]).await.unwrap();
             }
             let port = client.local_addr().unwrap().port();
@@ -152,7 +152,13 @@ async fn server_is_told_whose_connection_it_is_and_keeps_it_for_nobody_else() {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n.";
             connection.write_all(answer).await.unwrap();
             hear(&mut client, "\r\n\r\n.").await;
-            // Not kept: the server sees the end.
+            // Kept for the same client, without another header, and ended with it.
+            client.write_all(GET.as_bytes()).await.unwrap();
+            let again = hear(&mut connection, "\r\n\r\n").await;
+            assert!(again.starts_with("GET /app/ HTTP/1.1\r\n"), "{again}");
+            connection.write_all(answer).await.unwrap();
+            hear(&mut client, "\r\n\r\n.").await;
+            drop(client);
             assert_eq!(hear(&mut connection, "").await, "");
         }
     }

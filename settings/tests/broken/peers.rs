@@ -25,6 +25,14 @@ pub(crate) const CASES: &[Case] = &[
         found: &[r#"3:18 error: "from" is missing; add from = ..."#],
     },
     Case {
+        name: "a trusted proxy by its name",
+        before: &[LISTENER],
+        text: r#"trusted_proxies = ["cdn"]"#,
+        found: &[
+            r#"3:20 error: "cdn" is no address and no network; write it as "192.168.0.0/24" or "127.0.0.1""#,
+        ],
+    },
+    Case {
         name: "a PROXY header of version 3",
         before: &[UPSTREAM],
         text: r#"send_proxy = "v3""#,

@@ -104,7 +104,7 @@ fn listener_spec(
         proxy_protocol: (listener.proxy_protocol.as_ref())
             .map(|spoken| spoken.from.clone())
             .unwrap_or_default(),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: listener.trusted_proxies.clone(),
         node_header: listener.node_header,
         access_log: access_log.and_then(|index| u16::try_from(index).ok()),
         timeouts: ListenerTimeouts {

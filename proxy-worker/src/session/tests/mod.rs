@@ -1,5 +1,6 @@
 //! The real session between clients and back ends that misbehave, in memory and in virtual time.
 
+mod clients;
 mod costs;
 mod http2;
 mod lab;
