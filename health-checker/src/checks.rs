@@ -242,7 +242,12 @@ impl Handler<Configure> for Checks {
     fn handle(&mut self, Configure(snapshot): Configure, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let timings = timings(&snapshot);
-        let restarted = self.replace_questions(questions(&snapshot));
+        let questions = questions(&snapshot).unwrap_or_else(|why| {
+            // It was inspected before it was put in force.
+            tracing::error!("{why}");
+            Vec::new()
+        });
+        let restarted = self.replace_questions(questions);
         self.told.retain(|subject, _| timings.contains_key(subject));
         let scripts = snapshot.scripts.into_iter();
         self.scripts = scripts

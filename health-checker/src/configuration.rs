@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use core_health::check::{Initial, Thresholds, Timing};
-use ipc::check::{CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptInit, ServerCheck};
+use ipc::check::{
+    CheckSnapshot, FileCheck, ListenerProbe, Probe, ProcessCheck, ScriptInit, ServerCheck,
+};
+use ipc::proxy::UpstreamTls;
 use ipc::vrrp::TrackSubject;
 
 use crate::question::{Look, Question};
@@ -16,6 +20,14 @@ const LISTENER_INTERVAL: Duration = Duration::from_millis(500);
 const LISTENER_SPACING: Duration = Duration::from_millis(20);
 /// A machine that is busy for a moment may answer late, once or twice.
 const LISTENER_THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
+
+/// How TLS is spoken with our own proxy. Whose certificate it shows is not the question.
+const OWN_PROXY: UpstreamTls = UpstreamTls {
+    ca: Vec::new(),
+    verify: false,
+    sni: None,
+    client: None,
+};
 
 /// A file that is being written may be empty when it is read: once is no failure.
 const FILE_FALL: u16 = 2;
@@ -70,6 +82,7 @@ pub(crate) fn inspect(snapshot: &CheckSnapshot) -> Result<(), String> {
             }
         }
     }
+    questions(snapshot)?;
     let scripts = snapshot.scripts.iter().map(|it| (&it.name, it.interval));
     let files = snapshot.files.iter().map(|it| (&it.name, it.interval));
     let processes = snapshot.processes.iter().map(|it| (&it.name, it.interval));
@@ -151,16 +164,32 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
 }
 
 /// What this process asks by itself.
-pub(crate) fn questions(snapshot: &CheckSnapshot) -> Vec<Question> {
-    let servers = snapshot.servers.iter().cloned().map(Question::Server);
+///
+/// # Errors
+/// A sentence, when certificates or keys cannot be used.
+pub(crate) fn questions(snapshot: &CheckSnapshot) -> Result<Vec<Question>, String> {
+    let client = |tls: &UpstreamTls| tls::Client::new(tls, tls::HTTP_11).map(Arc::new);
+    let mut questions = Vec::new();
+    for server in &snapshot.servers {
+        let tls = server.tls.as_ref().map(client).transpose();
+        let tls = tls.map_err(|fault| format!("upstream {}: {fault}", server.upstream))?;
+        questions.push(Question::Server(server.clone(), tls));
+    }
+    let own = client(&OWN_PROXY).map_err(|fault| fault.to_string())?;
+    for listener in &snapshot.listeners {
+        let tls = match listener.probe {
+            ListenerProbe::Connect | ListenerProbe::Http => None,
+            ListenerProbe::Tls | ListenerProbe::Https => Some(Arc::clone(&own)),
+        };
+        questions.push(Question::Listener(listener.clone(), tls));
+    }
     let files = snapshot.files.iter().cloned();
     let processes = snapshot.processes.iter().cloned();
-    let listeners = snapshot.listeners.iter().copied().map(Question::Listener);
-    servers
-        .chain(listeners)
-        .chain(files.map(|file| Question::File(file, Look::default())))
-        .chain(processes.map(|process| Question::Process(process, Look::default())))
-        .collect()
+    let looks = files
+        .map(|file| Question::File(file, Look::default()))
+        .chain(processes.map(|process| Question::Process(process, Look::default())));
+    questions.extend(looks);
+    Ok(questions)
 }
 
 /// How many looks in a row take at least `delay`: the first, and one for each interval begun.
@@ -188,6 +217,7 @@ mod tests {
             timeout: Duration::from_secs(2),
             rise: 2,
             fall: 3,
+            tls: None,
         };
         let http = |path: &str, host: &str| Probe::Http {
             path: path.into(),

@@ -10,6 +10,7 @@ mod file;
 mod outcome;
 mod probe;
 mod question;
+mod stream;
 mod supervisor_link;
 
 use std::process::ExitCode;

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use core_http1::{Expected, FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
 use core_preface::proxy_header;
-use ipc::check::{ListenerCheck, Probe, ServerCheck};
+use ipc::check::{ListenerCheck, ListenerProbe, Probe, ServerCheck};
 use ipc::proxy::ProxyVersion;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
+
+use crate::stream::Stream;
 
 /// Octets of an answer that are read at most, interim answers included.
 const ANSWER_MAX: usize = 32 * 1024;
@@ -25,6 +27,8 @@ const LIMITS: Limits = Limits {
 pub(crate) enum Answer {
     /// The connection stands.
     Connected,
+    /// The handshake is done.
+    Shaken,
     /// The status is one of those that are well.
     Status(u16),
 }
@@ -33,6 +37,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected => f.write_str("connected"),
+            Self::Shaken => f.write_str("TLS handshake done"),
             Self::Status(status) => write!(f, "status {status}"),
         }
     }
@@ -43,6 +48,8 @@ impl fmt::Display for Answer {
 pub(crate) enum Failure {
     #[error("{}", phrase(.0))]
     Io(#[from] io::Error),
+    #[error("no TLS: {}", tls::reason(.0))]
+    Tls(io::Error),
     #[error("timed out after {0:?}")]
     TimedOut(Duration),
     #[error("connection closed without an answer")]
@@ -69,13 +76,18 @@ fn phrase(error: &io::Error) -> String {
 ///
 /// # Errors
 /// Everything but the wanted answer in time.
-pub(crate) async fn probe(server: &ServerCheck) -> Result<Answer, Failure> {
+pub(crate) async fn probe(
+    server: &ServerCheck,
+    tls: Option<&tls::Client>,
+) -> Result<Answer, Failure> {
     let asked = async {
         let mut stream = TcpStream::connect(server.address).await?;
         if let Some(version) = server.send_proxy {
             introduce(&mut stream, version).await?;
         }
+        let stream = secure(stream, tls, server.address.ip()).await?;
         match &server.probe {
+            Probe::Tcp if tls.is_some() => Ok(Answer::Shaken),
             Probe::Tcp => Ok(Answer::Connected),
             Probe::Http {
                 path,
@@ -113,6 +125,19 @@ async fn introduce(stream: &mut TcpStream, version: ProxyVersion) -> io::Result<
     stream.write_all(&header).await
 }
 
+/// Makes the handshake, where there is TLS.
+async fn secure(
+    stream: TcpStream,
+    tls: Option<&tls::Client>,
+    name: IpAddr,
+) -> Result<Stream, Failure> {
+    let Some(tls) = tls else {
+        return Ok(Stream::Plain(stream));
+    };
+    let tls = tls.connection(name).map_err(io::Error::other)?;
+    Stream::secure(stream, tls).await.map_err(Failure::Tls)
+}
+
 /// Asks our own proxy at an address whether it answers, within `limit`: any answer will do, since
 /// only a worker can give one. `None`: the address is not on this node at present, so that nobody
 /// could be asked but another node.
@@ -120,7 +145,8 @@ async fn introduce(stream: &mut TcpStream, version: ProxyVersion) -> io::Result<
 /// # Errors
 /// Everything but an answer in time.
 pub(crate) async fn probe_own(
-    listener: ListenerCheck,
+    listener: &ListenerCheck,
+    tls: Option<&tls::Client>,
     limit: Duration,
 ) -> Result<Option<Answer>, Failure> {
     let asked = async {
@@ -130,6 +156,12 @@ pub(crate) async fn probe_own(
         };
         if listener.proxy_header {
             introduce(&mut stream, ProxyVersion::V2).await?;
+        }
+        let stream = secure(stream, tls, address.ip()).await?;
+        match listener.probe {
+            ListenerProbe::Connect => return Ok(Some(Answer::Connected)),
+            ListenerProbe::Tls => return Ok(Some(Answer::Shaken)),
+            ListenerProbe::Http | ListenerProbe::Https => {}
         }
         let request = format!(
             "OPTIONS * HTTP/1.1\r\nHost: {address}\r\nUser-Agent: evenkeel-check\r\n\
@@ -174,12 +206,12 @@ fn request(path: &str, host: Option<&str>, address: SocketAddr) -> String {
 }
 
 /// The status of the final answer. Its body is not read.
-async fn ask(mut stream: TcpStream, request: &[u8]) -> Result<u16, Failure> {
+async fn ask(mut stream: Stream, request: &[u8]) -> Result<u16, Failure> {
     stream.write_all(request).await?;
     let mut head = Vec::with_capacity(1024);
     let mut read = 0;
     loop {
-        let count = stream.read_buf(&mut head).await?;
+        let count = stream.read(&mut head).await?;
         read += count;
         while let Some((len, status)) = parse(&head)? {
             if status >= 200 {
@@ -209,6 +241,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, u16)>, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -269,6 +302,7 @@ mod tests {
             address: listener.local_addr().unwrap(),
             send_proxy: None,
             probe: probe_kind,
+            tls: None,
             interval: Duration::from_secs(2),
             timeout: match server {
                 Server::Hangs => Duration::from_millis(50),
@@ -279,9 +313,9 @@ mod tests {
         };
         let (result, sent) = if matches!(server, Server::Refuses) {
             drop(listener);
-            (probe(&check).await, None)
+            (probe(&check, None).await, None)
         } else {
-            let (result, sent) = tokio::join!(probe(&check), serve(listener, server));
+            let (result, sent) = tokio::join!(probe(&check, None), serve(listener, server));
             (result, Some(sent))
         };
         let text = match result {
@@ -377,20 +411,21 @@ mod tests {
         for (bind, server, expected) in cases {
             let listener = TcpListener::bind(bind).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let asked_at = ListenerCheck {
-                address,
-                proxy_header: false,
-            };
             let limit = match server {
                 Hangs => Duration::from_millis(50),
                 _ => Duration::from_secs(20),
             };
+            let check = ListenerCheck {
+                address,
+                probe: ListenerProbe::Http,
+                proxy_header: false,
+            };
             let asked = if matches!(server, Refuses) {
                 drop(listener);
-                probe_own(asked_at, limit).await
+                probe_own(&check, None, limit).await
             } else {
                 let (asked, sent) =
-                    tokio::join!(probe_own(asked_at, limit), serve(listener, server));
+                    tokio::join!(probe_own(&check, None, limit), serve(listener, server));
                 assert!(sent.starts_with("OPTIONS * HTTP/1.1\r\n"), "{sent}");
                 asked
             };
@@ -403,9 +438,10 @@ mod tests {
         // TEST-NET-1 is on no node.
         let elsewhere = ListenerCheck {
             address: "192.0.2.105:80".parse().unwrap(),
+            probe: ListenerProbe::Http,
             proxy_header: false,
         };
-        let asked = probe_own(elsewhere, Duration::from_secs(20)).await;
+        let asked = probe_own(&elsewhere, None, Duration::from_secs(20)).await;
         assert!(matches!(asked, Ok(None)), "{asked:?}");
     }
 
@@ -464,12 +500,13 @@ mod tests {
                 address: listener.local_addr().unwrap(),
                 send_proxy: Some(version),
                 probe: http(),
+                tls: None,
                 interval: limit,
                 timeout: limit,
                 rise: 2,
                 fall: 3,
             };
-            let (answer, sent) = tokio::join!(probe(&check), serve(listener, well()));
+            let (answer, sent) = tokio::join!(probe(&check, None), serve(listener, well()));
             assert_eq!(answer.unwrap(), Answer::Status(200));
             let request = sent.strip_prefix(header).expect("the header");
             assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{sent:?}");
@@ -477,9 +514,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = ListenerCheck {
             address: listener.local_addr().unwrap(),
+            probe: ListenerProbe::Http,
             proxy_header: true,
         };
-        let (answer, sent) = tokio::join!(probe_own(own, limit), serve(listener, well()));
+        let (answer, sent) = tokio::join!(probe_own(&own, None, limit), serve(listener, well()));
         assert_eq!(answer.unwrap(), Some(Answer::Status(200)));
         assert!(sent.starts_with(&format!("{local}OPTIONS * ")), "{sent:?}");
     }

@@ -24,9 +24,9 @@ const LISTENER_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
     /// To a server.
-    Server(ServerCheck),
+    Server(ServerCheck, Option<Arc<tls::Client>>),
     /// To our own proxy, at one of its addresses.
-    Listener(ListenerCheck),
+    Listener(ListenerCheck, Option<Arc<tls::Client>>),
     /// To a file.
     File(FileCheck, Look),
     /// To the list of processes.
@@ -37,11 +37,11 @@ impl Question {
     /// Whether the answer to one is the answer to the other.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Server(one), Self::Server(other)) => {
-                let asked = |it: &ServerCheck| (it.probe.clone(), it.send_proxy, it.timeout);
-                asked(one) == asked(other)
+            (Self::Server(one, _), Self::Server(other, _)) => {
+                let how = |it: &ServerCheck| (it.probe.clone(), it.tls.clone(), it.send_proxy);
+                how(one) == how(other) && one.timeout == other.timeout
             }
-            (Self::Listener(one), Self::Listener(other)) => one == other,
+            (Self::Listener(one, _), Self::Listener(other, _)) => one == other,
             (Self::File(one, _), Self::File(other, _)) => {
                 one.path == other.path && one.absent == other.absent
             }
@@ -56,8 +56,8 @@ impl Question {
     /// How it is known over reloads.
     pub(crate) fn subject(&self) -> Subject {
         match self {
-            Self::Server(server) => Subject::server(server),
-            Self::Listener(listener) => Subject::Listener(listener.address),
+            Self::Server(server, _) => Subject::server(server),
+            Self::Listener(listener, _) => Subject::Listener(listener.address),
             Self::File(file, _) => Subject::file(file),
             Self::Process(process, _) => Subject::process(process),
         }
@@ -66,9 +66,9 @@ impl Question {
     /// Asks it once. `None`: there is nobody to ask at present.
     pub(crate) async fn ask(&self) -> Option<Outcome> {
         Some(match self {
-            Self::Server(server) => Outcome::from(probe(server).await),
-            Self::Listener(listener) => {
-                let asked = probe_own(*listener, LISTENER_WITHIN).await;
+            Self::Server(server, tls) => Outcome::from(probe(server, tls.as_deref()).await),
+            Self::Listener(listener, tls) => {
+                let asked = probe_own(listener, tls.as_deref(), LISTENER_WITHIN).await;
                 Outcome::from(asked.transpose()?)
             }
             Self::File(file, look) => {

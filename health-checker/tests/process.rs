@@ -10,8 +10,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::check::{
-    CheckSnapshot, FileCheck, FromCheck, ListenerCheck, Probe, ProcessCheck, ScriptCheck,
-    ScriptInit, ScriptOutcome, ServerCheck, ToCheck,
+    CheckSnapshot, FileCheck, FromCheck, ListenerCheck, ListenerProbe, Probe, ProcessCheck,
+    ScriptCheck, ScriptInit, ScriptOutcome, ServerCheck, ToCheck,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
@@ -136,6 +136,7 @@ fn check(address: SocketAddr, path: &str, interval: Duration) -> ServerCheck {
             host: None,
             statuses: vec![(200, 399)],
         },
+        tls: None,
         interval,
         timeout: PATIENCE,
         rise: 2,
@@ -514,13 +515,13 @@ async fn our_own_proxy_is_asked_at_each_address_that_is_here() {
     let answers = server().await;
     let elsewhere: SocketAddr = "192.0.2.105:80".parse().unwrap();
     let checker = Checker::start().await;
+    let http = |address| ListenerCheck {
+        address,
+        probe: ListenerProbe::Http,
+        proxy_header: false,
+    };
     let snapshot = CheckSnapshot {
-        listeners: [silent, answers, elsewhere]
-            .map(|address| ListenerCheck {
-                address,
-                proxy_header: false,
-            })
-            .to_vec(),
+        listeners: [silent, answers, elsewhere].map(http).into(),
         ..EMPTY
     };
     let changed = |address, up, reason: &str| FromCheck::ListenerChanged {

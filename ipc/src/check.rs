@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Child, Role};
-use crate::proxy::ProxyVersion;
+use crate::proxy::{ProxyVersion, UpstreamTls};
 use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// The health-checker's types.
@@ -37,13 +37,28 @@ pub struct CheckSnapshot {
     pub listeners: Vec<ListenerCheck>,
 }
 
-/// Where the node's own proxy is asked whether it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How the node's own proxy is asked at one of its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerCheck {
     /// The address.
     pub address: SocketAddr,
+    /// What is asked.
+    pub probe: ListenerProbe,
     /// Whether the question has to begin with a PROXY header, which says that it is our own.
     pub proxy_header: bool,
+}
+
+/// What the node's own proxy is asked. Its certificate is not checked: it need not be for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListenerProbe {
+    /// Whether a connection can be made: what comes after it is another's affair.
+    Connect,
+    /// Whether a request is answered.
+    Http,
+    /// Whether a handshake comes to its end: whoever has no certificate gets no further.
+    Tls,
+    /// Whether a request is answered after a handshake.
+    Https,
 }
 
 /// How one server is checked.
@@ -57,6 +72,8 @@ pub struct ServerCheck {
     pub send_proxy: Option<ProxyVersion>,
     /// What is asked.
     pub probe: Probe,
+    /// TLS with it, as requests go.
+    pub tls: Option<UpstreamTls>,
     /// Between two beginnings.
     pub interval: Duration,
     /// Until an answer counts as missing.

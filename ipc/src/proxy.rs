@@ -126,6 +126,18 @@ pub struct CertificateSpec {
     pub ocsp: Vec<u8>,
 }
 
+/// How long a session ticket is of use, in seconds, and how long its key makes tickets.
+pub const TICKET_LIFETIME: u32 = 12 * 3_600;
+
+/// A key of session tickets. It is in memory only, and made anew at each start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketKey {
+    /// Which key it is; it stands in the tickets.
+    pub name: [u8; 16],
+    /// 32 octets for AES-256-GCM.
+    pub secret: SecretOctets,
+}
+
 /// One address of a listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindSpec {
@@ -269,7 +281,8 @@ pub enum ProxyVersion {
 /// How TLS is spoken with servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamTls {
-    /// Certificates in PEM of those who sign servers; empty: those that the system trusts.
+    /// Certificates in PEM of those who sign servers: the configured ones, or those that the system
+    /// trusts; empty where nothing is checked.
     pub ca: Vec<u8>,
     /// Whether the certificate is checked at all.
     pub verify: bool,
@@ -306,6 +319,9 @@ pub enum ToProxy {
     /// Sent on each change of the node's state, at most every 100 ms: for the status page and the
     /// verdicts of the health checks, which the worker takes over at once.
     Status(Box<NodeStatus>),
+    /// Sent to a worker that has just started, and at each change: what seals session tickets, the
+    /// same for all workers of a node. The first makes tickets, all of them open tickets.
+    TicketKeys(Vec<TicketKey>),
     /// Sent after USR1: the access logs were opened anew, their descriptors come along in the order
     /// of [`ProxySnapshot::log_files`].
     LogsReopened,

@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("platform", &[]),
     ("link", &["ipc", "platform"]),
+    ("tls", &["ipc"]),
     (
         "evenkeel",
         &[
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "link",
             "platform",
             "settings",
+            "tls",
         ],
     ),
     ("evenkeel-vrrp", &["core-vrrp", "ipc", "link", "platform"]),
@@ -41,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ipc",
             "link",
             "platform",
+            "tls",
         ],
     ),
     (
@@ -52,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ipc",
             "link",
             "platform",
+            "tls",
         ],
     ),
     ("evenkeel-notify", &["ipc", "link", "platform"]),

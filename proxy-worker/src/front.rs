@@ -1,6 +1,8 @@
 //! From an accepted socket to whoever serves it: what comes before HTTP is dealt with here, in the
 //! order in which it is on the wire: a PROXY header, TLS, the preface of HTTP/2.
 
+mod tls;
+
 use std::future::poll_fn;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -11,7 +13,7 @@ use ipc::proxy::Counter;
 use crate::http2::{Front, Spoken, recognise};
 use crate::introduction::{self, Refusal};
 use crate::io::{Network, Peer, Tcp};
-use crate::plan::{Beginning, ListenerId};
+use crate::plan::{Beginning, Listener, ListenerId};
 use crate::session::Session;
 use crate::worker::Worker;
 
@@ -80,11 +82,49 @@ fn begin(worker: &Rc<Worker<Network>>, tcp: Tcp, peer: Peer, id: ListenerId) {
     let worker = Rc::clone(worker);
     let plan = worker.plan();
     let listener = plan.as_ref().and_then(|plan| plan.listener(id));
-    let both = listener.filter(|listener| listener.http2);
     // The tasks end with their connections; nobody waits for them.
-    match both.map(|listener| listener.timeouts.keep_alive) {
-        Some(within) => drop(actix_rt::spawn(serve_either(worker, tcp, peer, id, within))),
-        None => drop(actix_rt::spawn(Session::new(worker, tcp, peer, id))),
+    match listener {
+        Some(Listener {
+            tls: Some(server),
+            timeouts,
+            ..
+        }) => {
+            let (server, within) = (Rc::clone(server), timeouts.tls_handshake);
+            let secured = secure(worker, tcp, peer, id, server, within);
+            drop(actix_rt::spawn(secured));
+        }
+        Some(listener) if listener.http2 => {
+            let within = listener.timeouts.keep_alive;
+            drop(actix_rt::spawn(serve_either(worker, tcp, peer, id, within)));
+        }
+        _ => drop(actix_rt::spawn(Session::new(worker, tcp, peer, id))),
+    }
+}
+
+/// Makes the handshake, and serves whoever comes out of it.
+async fn secure(
+    worker: Rc<Worker<Network>>,
+    tcp: Tcp,
+    peer: Peer,
+    id: ListenerId,
+    server: Rc<::tls::Server>,
+    within: Duration,
+) {
+    let peer = Peer {
+        secure: true,
+        ..peer
+    };
+    match tls::accept(&worker, tcp, &server, within).await {
+        Ok(io) if io.protocol() == Some(::tls::H2) => {
+            if let Some(front) = Front::new(worker, io, peer, id) {
+                front.await;
+            }
+        }
+        Ok(io) => Session::new(worker, io, peer, id).await,
+        Err(error) => {
+            let reason = ::tls::reason(&error);
+            tracing::debug!("no TLS with {}: {reason}", peer.address);
+        }
     }
 }
 

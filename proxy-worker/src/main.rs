@@ -71,7 +71,7 @@ fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
     let system = actix::System::new();
     system.block_on(async move {
         let supervisor = start.into_link().map_err(std::io::Error::other)?;
-        let worker = Rc::new(Worker::new(Network, counters, gauges));
+        let worker = Rc::new(Worker::new(Network::default(), counters, gauges));
         SupervisorLink::new(supervisor, worker).start();
         Ok::<_, std::io::Error>(())
     })?;

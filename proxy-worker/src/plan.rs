@@ -36,6 +36,8 @@ impl ListenerNames {
 /// What a connection has to know of its listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// TLS with clients.
+    pub(crate) tls: Option<Rc<tls::Server>>,
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: Limits,
     /// Octets; `u64::MAX` for no limit.
@@ -121,6 +123,7 @@ impl<I: Io> Plan<I> {
         names: &mut ListenerNames,
         gauges: &Rc<Gauges>,
         old: Option<&Self>,
+        tickets: &tls::TicketKeys,
     ) -> Result<Self, String> {
         let ids: Vec<_> = snapshot
             .listeners
@@ -130,7 +133,7 @@ impl<I: Io> Plan<I> {
         let mut listeners: Vec<_> = (0..names.0.len()).map(|_| None).collect();
         for (spec, id) in snapshot.listeners.iter().zip(&ids) {
             if let Some(place) = listeners.get_mut(id.0) {
-                *place = Some(listener(spec, snapshot.log_files.len())?);
+                *place = Some(listener(spec, snapshot.log_files.len(), tickets)?);
             }
         }
         let routes: Vec<Route> = snapshot
@@ -199,7 +202,11 @@ impl<I: Io> Plan<I> {
     }
 }
 
-fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
+fn listener(
+    spec: &ListenerSpec,
+    logs: usize,
+    tickets: &tls::TicketKeys,
+) -> Result<Listener, String> {
     let log = spec.access_log.map(usize::from);
     if log.is_some_and(|index| index >= logs) {
         return Err(format!(
@@ -207,7 +214,12 @@ fn listener(spec: &ListenerSpec, logs: usize) -> Result<Listener, String> {
             spec.name
         ));
     }
+    let http2 = matches!(spec.protocol, ListenerProtocol::Http { http2: true });
+    let server = |tls| tls::Server::new(tls, &spec.name, http2, tickets);
+    let server = spec.tls.as_ref().map(server).transpose();
+    let server = server.map_err(|fault| format!("listener {}: {fault}", spec.name))?;
     Ok(Listener {
+        tls: server.map(Rc::new),
         timeouts: spec.timeouts.clone(),
         limits: Limits {
             head_bytes: usize::try_from(spec.limits.header_bytes).unwrap_or(usize::MAX),

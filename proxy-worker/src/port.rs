@@ -73,7 +73,7 @@ impl<I: Io> Port<I> {
         &mut self.unsent
     }
 
-    /// Sends what was kept; its memory is given back then.
+    /// Sends what was kept, here or by the stream; its memory is given back then.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.unsent.len() {
             let rest = [IoSlice::new(
@@ -88,7 +88,7 @@ impl<I: Io> Port<I> {
         }
         self.unsent = Vec::new();
         self.sent = 0;
-        Poll::Ready(Ok(()))
+        self.io.poll_flush(cx, &mut self.moved)
     }
 
     fn write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {

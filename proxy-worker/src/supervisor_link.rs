@@ -111,6 +111,10 @@ impl SupervisorLink {
                 self.worker.handle_status(*status);
             }
             Order::Role {
+                message: ToProxy::TicketKeys(keys),
+                ..
+            } => self.worker.tickets.replace(&keys),
+            Order::Role {
                 message: ToProxy::LogsReopened,
                 descriptors,
             } => match open_logs(descriptors) {

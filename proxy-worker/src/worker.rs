@@ -45,6 +45,8 @@ pub(crate) struct Worker<D: Dial> {
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Counters,
     gauges: Rc<Gauges>,
+    /// What seals session tickets, over all configurations.
+    pub(crate) tickets: tls::TicketKeys,
     logs: RefCell<Vec<AccessLog>>,
     status: RefCell<Option<NodeStatus>>,
     stage: Cell<Stage>,
@@ -100,6 +102,7 @@ impl<D: Dial> Worker<D> {
             deadlines: Deadlines::new(),
             counters,
             gauges,
+            tickets: tls::TicketKeys::default(),
             logs: RefCell::default(),
             status: RefCell::default(),
             stage: Cell::default(),
@@ -129,6 +132,7 @@ impl<D: Dial> Worker<D> {
             &mut self.names.borrow_mut(),
             &self.gauges,
             self.plan().as_deref(),
+            &self.tickets,
         )
     }
 

@@ -17,6 +17,7 @@ mod report;
 mod router;
 mod script;
 mod text;
+mod tls;
 mod track;
 mod units;
 mod upstream;
@@ -41,6 +42,7 @@ pub use router::{
     Scope, Track, TrackEffect, TrackSubject, Transport, Version, VirtualAddress, VirtualRouter,
 };
 pub use script::{Script, ScriptInit};
+pub use tls::{CertificateFiles, ClientAuth, ListenerTls, UpstreamTls};
 pub use track::{TrackFile, TrackProcess};
 pub use upstream::{
     Balance, Check, KeepAlive, Probe, ProxyVersion, Retries, Server, ServerState, Upstream,

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::item::{Item, Table};
 use crate::report::Spanned;
+use crate::tls::ListenerTls;
 use crate::units;
 use crate::words::near;
 
@@ -88,6 +89,8 @@ pub struct Listener {
     /// From whom each connection begins with a PROXY header; from others there is none. `None`, the
     /// default: it is not spoken.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// TLS. Default: none.
+    pub tls: Option<ListenerTls>,
     /// Whether HTTP/2 is spoken beside HTTP/1. Default, `None`: where there is TLS.
     pub http2: Option<bool>,
     /// Whose word about a client's address is taken. Default: nobody's.
@@ -128,6 +131,8 @@ pub enum LogFormat {
 /// How long a client may take; each 1 ms to 1 d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerTimeouts {
+    /// From the first octet to the end of a TLS handshake. Default: 10 s.
+    pub tls_handshake: Duration,
     /// From the first octet of a request head to its end. Default: 10 s.
     pub head: Duration,
     /// Between two reads of a request body. Default: 30 s.
@@ -160,6 +165,7 @@ pub struct Limits {
 }
 
 const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
+    tls_handshake: Duration::from_secs(10),
     head: Duration::from_secs(10),
     body_idle: Duration::from_secs(30),
     body_min_rate: 240,
@@ -182,6 +188,7 @@ impl Listener {
         let proxy_protocol = table.maybe("proxy_protocol", |item| {
             item.table().and_then(ProxyProtocol::read)
         });
+        let tls = table.maybe("tls", |item| item.table().and_then(ListenerTls::read));
         let http2 = table.maybe("http2", Item::boolean);
         let trusted_proxies = table.or("trusted_proxies", Vec::new(), |item| item.list(network));
         let node_header = table.or("node_header", false, Item::boolean);
@@ -193,6 +200,7 @@ impl Listener {
             name: name.to_owned(),
             bind: bind?,
             proxy_protocol: proxy_protocol?,
+            tls: tls?,
             http2: http2?,
             trusted_proxies: trusted_proxies?,
             node_header: node_header?,
@@ -252,6 +260,7 @@ pub(crate) fn step_time(item: &Item<'_>) -> Option<Duration> {
 impl ListenerTimeouts {
     fn read(mut table: Table<'_>) -> Option<Self> {
         let defaults = DEFAULT_TIMEOUTS;
+        let tls_handshake = table.or("tls_handshake", defaults.tls_handshake, step_time);
         let head = table.or("head", defaults.head, step_time);
         let body_idle = table.or("body_idle", defaults.body_idle, step_time);
         let body_min_rate = table.or("body_min_rate", defaults.body_min_rate, |item| {
@@ -262,6 +271,7 @@ impl ListenerTimeouts {
         let tunnel = table.or("tunnel", defaults.tunnel, step_time);
         table.finish();
         Some(Self {
+            tls_handshake: tls_handshake?,
             head: head?,
             body_idle: body_idle?,
             body_min_rate: body_min_rate?,

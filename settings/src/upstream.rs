@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::item::{Item, Table};
 use crate::proxy::{path, step_time};
 use crate::script::{check_time, run_length};
+use crate::tls::UpstreamTls;
 
 /// A group of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Upstream {
     pub balance: Balance,
     /// The PROXY header that each connection begins with. Default: none.
     pub send_proxy: Option<ProxyVersion>,
+    /// TLS with them. Default: none.
+    pub tls: Option<UpstreamTls>,
     /// How servers are checked. Default: only by the requests they get.
     pub check: Option<Check>,
     /// Connections kept for later requests.
@@ -139,6 +142,7 @@ impl Upstream {
         let servers = table.required("servers", |item| item.filled_list(Server::read));
         let send_proxy = table.maybe("send_proxy", |item| item.one_of(PROXY_VERSIONS));
         let balance = table.or("balance", Balance::RoundRobin, |item| item.one_of(BALANCES));
+        let tls = table.maybe("tls", |item| item.table().and_then(UpstreamTls::read));
         let check = table.maybe("check", |item| item.table().and_then(Check::read));
         let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
@@ -149,6 +153,7 @@ impl Upstream {
             servers: servers?,
             balance: balance?,
             send_proxy: send_proxy?,
+            tls: tls?,
             check: check?,
             keep_alive: keep_alive?,
             timeouts: timeouts?,

@@ -64,6 +64,14 @@ const TABLES: &[(&str, &str)] = &[
         "listeners.n = { proxy_protocol = { qqqqqqqq = 1 } }",
     ),
     (
+        "listeners.NAME.tls",
+        "listeners.n = { tls = { qqqqqqqq = 1 } }",
+    ),
+    (
+        "listeners.NAME.tls.certificates",
+        "listeners.n = { tls = { certificates = [{ qqqqqqqq = 1 }] } }",
+    ),
+    (
         "listeners.NAME.access_log",
         "listeners.n = { access_log = { qqqqqqqq = 1 } }",
     ),
@@ -80,6 +88,10 @@ const TABLES: &[(&str, &str)] = &[
     (
         "upstreams.NAME.servers",
         "upstreams.n = { servers = [{ qqqqqqqq = 1 }] }",
+    ),
+    (
+        "upstreams.NAME.tls",
+        "upstreams.n = { tls = { qqqqqqqq = 1 } }",
     ),
     (
         "upstreams.NAME.check",
@@ -124,6 +136,9 @@ const ALSO_VALUES: &[&str] = &[
     "virtual_routers.NAME.track_files",
     "virtual_routers.NAME.track_processes",
     "upstreams.NAME.servers",
+    "listeners.NAME.tls",
+    "listeners.NAME.tls.certificates",
+    "upstreams.NAME.tls",
     "notify.NAME.syslog",
 ];
 

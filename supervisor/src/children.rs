@@ -94,7 +94,7 @@ impl Loads {
             vrrp: holdings.vrrp_load(settings, generation, None)?,
             vrrp_first: None,
             proxies: proxies.collect::<io::Result<_>>()?,
-            check: holdings.check_load(settings, generation)?,
+            check: holdings.check_load(settings, generation, additions)?,
             notify: holdings.notify_load(settings, generation, additions)?,
             admin: (
                 holdings.admin_load(settings, generation, false)?,

@@ -23,6 +23,7 @@ use platform::{folders, listen, memfd};
 use settings::{Position, Report, Settings};
 
 use crate::child::Load;
+use crate::credentials::Credentials;
 use crate::legacy::numbers;
 use crate::snapshots;
 use open::{open_admin, open_logs, open_slots, push_bind_error};
@@ -37,6 +38,7 @@ pub(crate) struct Holdings {
     listening: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     access_logs: Vec<OwnedFd>,
     notify_files: Vec<OwnedFd>,
+    credentials: Credentials,
     /// The admin process's sockets: the Unix one, then the TCP one where there is one.
     admin: Vec<OwnedFd>,
     journal: OwnedFd,
@@ -56,6 +58,7 @@ pub(crate) struct Additions {
     access_logs: Vec<OwnedFd>,
     notify_files: Vec<OwnedFd>,
     gauge_places: GaugePlaces,
+    pub(crate) credentials: Credentials,
 }
 
 /// What the image before this one has left open; empty at an ordinary start.
@@ -135,6 +138,7 @@ impl Holdings {
                 listening: left.listening,
                 access_logs: Vec::new(),
                 notify_files: Vec::new(),
+                credentials: Credentials::default(),
                 admin,
                 journal,
                 counters,
@@ -182,17 +186,20 @@ impl Holdings {
                 "use fewer addresses",
             );
         }
-        let additions = Additions {
+        let credentials = Credentials::read(settings, &mut report);
+        if report.has_errors() {
+            return Err(report);
+        }
+        for warning in report.findings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(Additions {
             listening,
             access_logs,
             notify_files,
             gauge_places: self.gauge_places.next(settings),
-        };
-        if report.has_errors() {
-            Err(report)
-        } else {
-            Ok(additions)
-        }
+            credentials,
+        })
     }
 
     /// Takes additions over, and closes what `settings` no longer names.
@@ -205,6 +212,17 @@ impl Holdings {
         self.access_logs = additions.access_logs;
         self.notify_files = additions.notify_files;
         self.gauge_places = additions.gauge_places;
+        self.credentials = additions.credentials;
+    }
+
+    /// Takes over what credentials look like now that say the same.
+    pub(crate) fn note(&mut self, credentials: Credentials) {
+        self.credentials = credentials;
+    }
+
+    /// The certificates and keys in use.
+    pub(crate) const fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The addresses that are listened on.
@@ -231,7 +249,8 @@ impl Holdings {
             self.addresses()
         };
         let places = additions.map_or(&self.gauge_places, |additions| &additions.gauge_places);
-        let snapshot = snapshots::proxy(settings, &known, places);
+        let credentials = additions.map_or(&self.credentials, |additions| &additions.credentials);
+        let snapshot = snapshots::proxy(settings, &known, places, credentials);
         let mut descriptors = vec![sealed(&snapshot)?];
         let new = snapshot
             .listeners
@@ -314,8 +333,14 @@ impl Holdings {
     ///
     /// # Errors
     /// As [`Holdings::proxy_load`].
-    pub(crate) fn check_load(&self, settings: &Settings, generation: u64) -> io::Result<Arc<Load>> {
-        plain_load(generation, &snapshots::check(settings))
+    pub(crate) fn check_load(
+        &self,
+        settings: &Settings,
+        generation: u64,
+        additions: Option<&Additions>,
+    ) -> io::Result<Arc<Load>> {
+        let credentials = additions.map_or(&self.credentials, |additions| &additions.credentials);
+        plain_load(generation, &snapshots::check(settings, credentials))
     }
 
     /// The admin process's configuration.

@@ -13,6 +13,7 @@ mod children;
 mod cli;
 mod commands;
 mod control;
+mod credentials;
 mod holdings;
 mod legacy;
 mod node;
@@ -22,6 +23,7 @@ mod scripts;
 mod signals;
 mod snapshots;
 mod supervisor;
+mod tickets;
 mod tracks;
 
 use std::process::ExitCode;

@@ -21,6 +21,8 @@ use ipc::vrrp::{
 };
 use settings::Settings;
 
+use crate::credentials::Credentials;
+
 /// The vrrp-actor's part.
 pub(crate) fn vrrp(settings: &Settings, succession: Option<Succession>) -> VrrpSnapshot {
     VrrpSnapshot {
@@ -146,7 +148,7 @@ fn track(track: &settings::Track) -> Track {
 }
 
 /// The health-checker's part.
-pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
+pub(crate) fn check(settings: &Settings, credentials: &Credentials) -> CheckSnapshot {
     let servers = settings.upstreams.iter().flat_map(|upstream| {
         let check = upstream.check.as_ref();
         check.into_iter().flat_map(move |check| {
@@ -154,7 +156,7 @@ pub(crate) fn check(settings: &Settings) -> CheckSnapshot {
                 .servers
                 .iter()
                 .filter(|server| server.state != settings::ServerState::Maint)
-                .map(move |server| server_check(upstream, server, check))
+                .map(move |server| server_check(upstream, server, check, credentials))
         })
     });
     let used: BTreeSet<TrackSubject> = settings
@@ -186,6 +188,7 @@ fn server_check(
     upstream: &settings::Upstream,
     server: &settings::Server,
     check: &settings::Check,
+    credentials: &Credentials,
 ) -> ServerCheck {
     ServerCheck {
         upstream: upstream.name.clone(),
@@ -199,6 +202,7 @@ fn server_check(
                 statuses: vec![*status],
             },
         },
+        tls: upstream.tls.as_ref().map(|tls| credentials.upstream(tls)),
         interval: check.interval,
         timeout: check.timeout,
         rise: check.rise.get(),

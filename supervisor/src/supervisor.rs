@@ -7,6 +7,7 @@
 
 mod logs;
 mod reload;
+mod renewal;
 mod reports;
 mod show;
 mod stop;
@@ -25,6 +26,7 @@ use core_health::supervise::Heartbeat;
 use ipc::event::{Event, Severity, What};
 use ipc::lifecycle::Role;
 use ipc::notify::ToNotify;
+use ipc::proxy::TICKET_LIFETIME;
 use platform::clock;
 use platform::privilege::Identity;
 use settings::{Settings, Source};
@@ -38,6 +40,7 @@ use crate::legacy::Knowledge;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::signals::Signal;
+use crate::tickets::Tickets;
 
 /// How long after its start a child may be silent: a loaded machine takes its time to load it.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -108,6 +111,8 @@ pub(crate) struct Supervisor {
     node: Node,
     outbox: Outbox,
     status_due: Option<SpawnHandle>,
+    tickets: Tickets,
+    looks: renewal::Looks,
     /// Time limits of script runs, and who runs them.
     scripts: BTreeMap<String, ScriptPlan>,
     /// The scripts that run now, and their processes.
@@ -176,6 +181,8 @@ impl Supervisor {
             node,
             outbox,
             status_due: None,
+            tickets: Tickets::new(),
+            looks: renewal::Looks::default(),
             scripts,
             scripts_running: BTreeMap::new(),
             reopen_due: false,
@@ -339,6 +346,12 @@ impl Actor for Supervisor {
         });
         ctx.run_interval(STATUS_IDLE_INTERVAL, |supervisor, ctx| {
             supervisor.status_changed(ctx)
+        });
+        self.watch_credentials(ctx);
+        let lifetime = Duration::from_secs(TICKET_LIFETIME.into());
+        ctx.run_interval(lifetime, |supervisor, _| {
+            supervisor.tickets.rotate();
+            supervisor.tell_ticket_keys();
         });
         self.tick(ctx);
     }

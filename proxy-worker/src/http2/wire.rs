@@ -29,6 +29,8 @@ struct Line<I> {
     io: I,
     unsent: Vec<u8>,
     sent: usize,
+    /// Something that was sent waits in the stream.
+    held_below: bool,
     /// Set by each octet that moved; whoever watches the time takes it.
     moved: bool,
     flood: Flood,
@@ -42,6 +44,7 @@ impl<I: Io> Wire<I> {
             io,
             unsent: Vec::new(),
             sent: 0,
+            held_below: false,
             moved: false,
             flood: Flood::new(preface),
             second: 0,
@@ -65,7 +68,8 @@ impl<I: Io> Wire<I> {
 
     /// Whether something waits to be sent.
     pub(super) fn has_unsent(&self) -> bool {
-        !self.0.borrow().unsent.is_empty()
+        let line = self.0.borrow();
+        line.held_below || !line.unsent.is_empty()
     }
 
     /// Whether an octet moved since the last call.
@@ -90,7 +94,9 @@ impl<I: Io> Line<I> {
         if self.unsent.capacity() > BUFFER_KEPT {
             self.unsent = Vec::new();
         }
-        Poll::Ready(Ok(()))
+        let flushed = self.io.poll_flush(cx, &mut self.moved);
+        self.held_below = flushed.is_pending();
+        flushed
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

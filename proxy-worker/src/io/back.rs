@@ -1,5 +1,6 @@
 //! Connections to servers.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
@@ -8,19 +9,22 @@ use tokio::net::TcpStream;
 
 use crate::introduction::header_for;
 
-use super::{Call, Connecting, Dial, Io, Tcp};
+use super::{Call, Connecting, Dial, Io, Tcp, Tls, Wire};
 
 /// A connection to a server, whatever lies between TCP and HTTP.
 #[derive(Debug)]
 pub(crate) enum Back {
     /// Nothing.
     Plain(Tcp),
+    /// TLS.
+    Tls(Tls),
 }
 
 impl Io for Back {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(io) => io.poll_read(cx, room),
+            Self::Tls(io) => io.poll_read(cx, room),
         }
     }
 
@@ -31,49 +35,72 @@ impl Io for Back {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(io) => io.poll_write(cx, parts),
+            Self::Tls(io) => io.poll_write(cx, parts),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(io) => io.poll_flush(cx, moved),
+            Self::Tls(io) => io.poll_flush(cx, moved),
         }
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {
         match self {
             Self::Plain(io) => io.shut_down(cx),
+            Self::Tls(io) => io.shut_down(cx),
         }
     }
 
     fn is_watched(&self) -> bool {
         match self {
             Self::Plain(io) => io.is_watched(),
+            Self::Tls(io) => io.is_watched(),
         }
     }
 
     fn make_close_a_reset(&mut self) {
         match self {
             Self::Plain(io) => io.make_close_a_reset(),
+            Self::Tls(io) => io.make_close_a_reset(),
         }
     }
 
     fn is_stale(&mut self) -> bool {
         match self {
             Self::Plain(io) => io.is_stale(),
+            Self::Tls(io) => io.is_stale(),
         }
     }
 }
 
 /// Connects over the network.
-#[derive(Debug)]
-pub(crate) struct Network;
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    pub(crate) wire: Wire,
+}
 
 impl Dial for Network {
     type Io = Back;
 
     fn dial(&self, call: Call) -> Connecting<Back> {
+        let wire = self.wire.clone();
         Box::pin(async move {
             let mut stream = TcpStream::connect(call.server).await?;
             stream.set_nodelay(true)?;
             if let Some(version) = call.transport.send_proxy {
                 stream.write_all(&header_for(&call.client, version)).await?;
             }
-            Ok(Back::Plain(Tcp::watched(stream)))
+            let tcp = Tcp::watched(stream);
+            let Some(tls) = &call.transport.tls else {
+                return Ok(Back::Plain(tcp));
+            };
+            let tls = tls.connection(call.server.ip()).map_err(io::Error::other)?;
+            let mut io = Tls::new(tcp, tls.into(), wire);
+            let handshake = poll_fn(|cx| io.poll_handshake(cx)).await;
+            handshake.inspect_err(|error| call.transport.complain(call.server, error))?;
+            Ok(Back::Tls(io))
         })
     }
 }

@@ -6,9 +6,11 @@
 
 mod back;
 mod tcp;
+mod tls;
 
 pub(crate) use back::Network;
 pub(crate) use tcp::Tcp;
+pub(crate) use tls::{Tls, Wire};
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -30,6 +32,12 @@ pub(crate) trait Io: Unpin + 'static {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+
+    /// Sends what was taken and not sent yet, where a stream keeps such things; ready when there is
+    /// nothing. `moved` is set when anything could be sent.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>, _moved: &mut bool) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
     /// Says that nothing more will be written.
     fn shut_down(&mut self, cx: &mut Context<'_>);

@@ -46,11 +46,24 @@ pub(super) fn secrets_of(table: &DeTable<'_>) -> Vec<Range<usize>> {
 
 fn hide_in_table(table: &DeTable<'_>, secrets: &mut Vec<Range<usize>>) {
     for (key, value) in table {
+        if is_plain(key.get_ref(), value.get_ref()) {
+            continue;
+        }
         if is_secret(key.get_ref()) {
             hide_all(value.get_ref(), value.span(), secrets);
         } else {
             hide_in_value(value.get_ref(), secrets);
         }
+    }
+}
+
+/// Whether it is the path of a key, and no key that somebody has put there, or another word that TLS
+/// is configured with.
+fn is_plain(key: &str, value: &DeValue<'_>) -> bool {
+    match (key, value) {
+        ("client_auth", DeValue::String(_)) => true,
+        ("key" | "client_key", DeValue::String(text)) => text.starts_with('/'),
+        _ => false,
     }
 }
 

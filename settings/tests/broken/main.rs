@@ -10,6 +10,7 @@ mod proxy;
 mod routers;
 mod scripts;
 mod shown;
+mod tls;
 mod warnings;
 
 use settings::{Finding, Level, Source, load};
@@ -111,6 +112,7 @@ fn each_mistake_is_found_where_it_is() {
         scripts::CASES,
         proxy::CASES,
         peers::CASES,
+        tls::CASES,
         notify::CASES,
         warnings::CASES,
     ];

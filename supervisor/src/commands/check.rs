@@ -12,6 +12,7 @@ use crate::children::Images;
 use crate::cli::{ConfigArgs, RunDir};
 use crate::control::client::ask;
 use crate::control::{Answer, Request};
+use crate::credentials::Credentials;
 use crate::holdings::{self, Orphans};
 use crate::paths;
 
@@ -31,6 +32,7 @@ pub(super) fn perform(arguments: &ConfigArgs) -> ExitCode {
     let (held, orphans) = listening(&arguments.run_dir);
     let mut report = against_system(&settings, &held, orphans);
     check_programs(&mut report);
+    Credentials::read(&settings, &mut report);
     if !report.is_empty() {
         eprintln!("{report}");
     }

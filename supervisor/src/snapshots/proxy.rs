@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use std::time::Duration;
-
-use ipc::check::ListenerCheck;
+use ipc::check::{ListenerCheck, ListenerProbe};
 use ipc::proxy::{
     Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
     ProxySnapshot, ProxyVersion, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol,
@@ -14,6 +12,7 @@ use ipc::proxy::{
 };
 use settings::Settings;
 
+use crate::credentials::Credentials;
 use crate::holdings::GaugePlaces;
 
 /// The proxy workers' part. `known` are the addresses that the workers listen on already.
@@ -21,6 +20,7 @@ pub(crate) fn proxy(
     settings: &Settings,
     known: &BTreeSet<SocketAddr>,
     gauges: &GaugePlaces,
+    credentials: &Credentials,
 ) -> ProxySnapshot {
     let log_paths = access_logs(settings);
     ProxySnapshot {
@@ -30,7 +30,7 @@ pub(crate) fn proxy(
         listeners: settings
             .listeners
             .iter()
-            .map(|listener| listener_spec(listener, known, &log_paths))
+            .map(|listener| listener_spec(listener, known, &log_paths, credentials))
             .collect(),
         routes: settings
             .routes
@@ -38,7 +38,7 @@ pub(crate) fn proxy(
             .flat_map(|route| route_specs(settings, route))
             .collect(),
         upstreams: (settings.upstreams.iter())
-            .map(|upstream| upstream_spec(upstream, gauges))
+            .map(|upstream| upstream_spec(upstream, gauges, credentials))
             .collect(),
         log_files: log_paths
             .iter()
@@ -63,8 +63,14 @@ pub(crate) fn access_logs(settings: &Settings) -> Vec<PathBuf> {
 pub(super) fn listener_checks(settings: &Settings) -> Vec<ListenerCheck> {
     let listeners = settings.listeners.iter();
     let checks = listeners.flat_map(|listener| {
-        listener.bind.iter().map(|bind| ListenerCheck {
+        let probe = match &listener.tls {
+            None => ListenerProbe::Http,
+            Some(tls) if tls.client_auth == settings::ClientAuth::Required => ListenerProbe::Tls,
+            Some(_) => ListenerProbe::Https,
+        };
+        listener.bind.iter().map(move |bind| ListenerCheck {
             address: *bind.value(),
+            probe,
             proxy_header: listener.proxy_protocol.is_some(),
         })
     });
@@ -85,6 +91,7 @@ fn listener_spec(
     listener: &settings::Listener,
     known: &BTreeSet<SocketAddr>,
     log_paths: &[PathBuf],
+    credentials: &Credentials,
 ) -> ListenerSpec {
     let bind = |address: &settings::Spanned<SocketAddr>| BindSpec {
         address: *address.value(),
@@ -98,9 +105,9 @@ fn listener_spec(
         name: listener.name.clone(),
         binds: listener.bind.iter().map(bind).collect(),
         protocol: ListenerProtocol::Http {
-            http2: listener.http2.unwrap_or(false),
+            http2: listener.http2.unwrap_or(listener.tls.is_some()),
         },
-        tls: None,
+        tls: listener.tls.as_ref().map(|tls| credentials.listener(tls)),
         proxy_protocol: (listener.proxy_protocol.as_ref())
             .map(|spoken| spoken.from.clone())
             .unwrap_or_default(),
@@ -108,7 +115,7 @@ fn listener_spec(
         node_header: listener.node_header,
         access_log: access_log.and_then(|index| u16::try_from(index).ok()),
         timeouts: ListenerTimeouts {
-            tls_handshake: Duration::from_secs(10),
+            tls_handshake: listener.timeouts.tls_handshake,
             head: listener.timeouts.head,
             body_idle: listener.timeouts.body_idle,
             body_min_rate: listener.timeouts.body_min_rate,
@@ -186,7 +193,11 @@ pub(super) const fn proxy_version(version: settings::ProxyVersion) -> ProxyVersi
     }
 }
 
-fn upstream_spec(upstream: &settings::Upstream, gauges: &GaugePlaces) -> UpstreamSpec {
+fn upstream_spec(
+    upstream: &settings::Upstream,
+    gauges: &GaugePlaces,
+    credentials: &Credentials,
+) -> UpstreamSpec {
     let server = |server: &settings::Server| ServerSpec {
         address: *server.address.value(),
         weight: server.weight.get(),
@@ -205,7 +216,7 @@ fn upstream_spec(upstream: &settings::Upstream, gauges: &GaugePlaces) -> Upstrea
             settings::Balance::LeastConn => Balance::LeastConn,
         },
         protocol: UpstreamProtocol::Http1,
-        tls: None,
+        tls: upstream.tls.as_ref().map(|tls| credentials.upstream(tls)),
         send_proxy: upstream.send_proxy.map(proxy_version),
         idle_max: upstream.keep_alive.idle,
         idle_timeout: upstream.keep_alive.timeout,

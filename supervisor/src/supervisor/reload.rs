@@ -14,6 +14,7 @@ use crate::changes;
 use crate::child::{ChildId, Step};
 use crate::children::Loads;
 use crate::control::Answer;
+use crate::credentials::Credentials;
 use crate::holdings::Additions;
 
 /// How long children may take to make ready, and then to switch.
@@ -27,6 +28,26 @@ pub(super) struct Reload {
     changes: Vec<String>,
     answer: Option<oneshot::Sender<Answer>>,
     limit: SpawnHandle,
+}
+
+/// A change that could be made.
+pub(super) struct Plan {
+    settings: Settings,
+    additions: Additions,
+    loads: Loads,
+    changes: Vec<String>,
+}
+
+impl Plan {
+    /// A phrase for each change.
+    pub(super) fn changes(&self) -> &[String] {
+        &self.changes
+    }
+
+    /// The certificates and keys as they are now.
+    pub(super) fn credentials(self) -> Credentials {
+        self.additions.credentials
+    }
 }
 
 enum Phase {
@@ -66,41 +87,50 @@ impl Supervisor {
                 vec!["another reload is under way; try again".into()],
             );
         }
-        match self.plan_reload() {
+        let settings = settings::load(&self.source).map_err(|report| vec![report.to_string()]);
+        match settings.and_then(|settings| self.plan_change(settings)) {
             Err(errors) => self.reload_refused(errors, answer),
-            Ok((_, _, _, changes)) if changes.is_empty() => {
+            Ok(Plan { changes, .. }) if changes.is_empty() => {
                 tracing::info!("reloaded: nothing has changed");
                 reply(answer, Answer::Reloaded { changes });
             }
-            Ok((settings, additions, loads, changes)) => {
-                let Some(children) = &self.children else {
-                    return;
-                };
-                children.prepare(&loads);
-                self.generation_asked += 1;
-                let generation = self.generation_asked;
-                let limit = ctx.run_later(PATIENCE, move |supervisor, ctx| {
-                    supervisor.reload_too_slow(generation, ctx);
-                });
-                self.reload = Some(Reload {
-                    generation,
-                    waiting: children.ids().into_iter().collect(),
-                    phase: Phase::Preparing {
-                        settings: Box::new(settings),
-                        additions,
-                    },
-                    changes,
-                    answer,
-                    limit,
-                });
-            }
+            Ok(plan) => self.begin_change(plan, answer, ctx),
         }
     }
 
-    fn plan_reload(&self) -> Result<(Settings, Additions, Loads, Vec<String>), Vec<String>> {
+    /// Asks everybody to make ready. Nothing else is under way.
+    pub(super) fn begin_change(
+        &mut self,
+        plan: Plan,
+        answer: Option<oneshot::Sender<Answer>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(children) = &self.children else {
+            return;
+        };
+        children.prepare(&plan.loads);
+        self.generation_asked += 1;
+        let generation = self.generation_asked;
+        let limit = ctx.run_later(PATIENCE, move |supervisor, ctx| {
+            supervisor.reload_too_slow(generation, ctx);
+        });
+        self.reload = Some(Reload {
+            generation,
+            waiting: children.ids().into_iter().collect(),
+            phase: Phase::Preparing {
+                settings: Box::new(plan.settings),
+                additions: plan.additions,
+            },
+            changes: plan.changes,
+            answer,
+            limit,
+        });
+    }
+
+    /// What `settings` would change, and everything that is needed for it.
+    pub(super) fn plan_change(&self, settings: Settings) -> Result<Plan, Vec<String>> {
         let shown = |report: settings::Report| vec![report.to_string()];
-        let settings = settings::load(&self.source).map_err(shown)?;
-        let changes = changes::between(&self.settings, &settings).map_err(shown)?;
+        let mut changes = changes::between(&self.settings, &settings).map_err(shown)?;
         let additions = self
             .holdings
             .additions(&settings, self.slots, self.identity)
@@ -114,7 +144,13 @@ impl Supervisor {
             Some(&additions),
         )
         .map_err(|error| vec![error.to_string()])?;
-        Ok((settings, additions, loads, changes))
+        changes.extend(additions.credentials.changes(self.holdings.credentials()));
+        Ok(Plan {
+            settings,
+            additions,
+            loads,
+            changes,
+        })
     }
 
     pub(super) fn prepared(&mut self, child: ChildId, generation: u64, ctx: &mut Context<Self>) {

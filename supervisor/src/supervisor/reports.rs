@@ -8,7 +8,7 @@ use ipc::check::{FromCheck, ScriptOutcome, ToCheck};
 use ipc::event::{Event, GroupEvent, Severity, TransitionEvent, What};
 use ipc::lifecycle::Role;
 use ipc::notify::{FromNotify, ToNotify};
-use ipc::proxy::{Counter, FromProxy};
+use ipc::proxy::{Counter, FromProxy, ToProxy};
 use ipc::status::RouterState;
 use ipc::vrrp::{FromVrrp, ToVrrp};
 use platform::clock;
@@ -45,6 +45,9 @@ impl Supervisor {
         let is_new = self.node.handle_in_service(child);
         match child.role {
             Role::Proxy => {
+                if is_new {
+                    self.brief_proxy(child.slot);
+                }
                 if let Some(change) = self.proxy_health.handle_in_service(child.slot) {
                     self.proxy_changed(change, ctx);
                 }
@@ -74,6 +77,24 @@ impl Supervisor {
         self.tell_proxy_health();
         if self.lead.allowed {
             children.tell_vrrp(ToVrrp::MayLead);
+        }
+    }
+
+    /// A worker that has just started has no keys for tickets.
+    fn brief_proxy(&self, slot: u16) {
+        if let Some(children) = &self.children {
+            let keys = ToProxy::TicketKeys(self.tickets.keys());
+            children.tell_proxy(usize::from(slot), plain(keys));
+        }
+    }
+
+    /// All workers get the keys that count now.
+    pub(super) fn tell_ticket_keys(&self) {
+        let Some(children) = &self.children else {
+            return;
+        };
+        for slot in 0..children.proxy_count() {
+            children.tell_proxy(slot, plain(ToProxy::TicketKeys(self.tickets.keys())));
         }
     }
 
@@ -298,6 +319,14 @@ impl Supervisor {
         if let Some(children) = &self.children {
             children.tell_check(ToCheck::ScriptEnded { script, outcome });
         }
+    }
+}
+
+/// A message with nothing along.
+const fn plain(message: ToProxy) -> Tell<ToProxy> {
+    Tell {
+        message,
+        descriptors: Vec::new(),
     }
 }
 

@@ -1,0 +1,171 @@
+//! The handshake with a client.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConnection;
+use rustls::server::{Accepted, AcceptedAlert, Acceptor};
+
+use crate::deadline::Key;
+use crate::io::{Io as _, Network, Tcp, Tls, Wire};
+use crate::worker::Worker;
+
+/// A fatal alert "unrecognized_name" (RFC 8446 §5.1 and §6.2).
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+
+/// The answer to who speaks HTTP where TLS is spoken.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Content-Length: 38\r\nConnection: close\r\n\r\n400 Bad Request: HTTPS is spoken here\n";
+
+/// Makes the handshake, within the time that the listener allows for it.
+///
+/// # Errors
+/// Why there is no connection. The client was told, as far as it listens.
+pub(super) async fn accept(
+    worker: &Rc<Worker<Network>>,
+    mut tcp: Tcp,
+    server: &tls::Server,
+    within: Duration,
+) -> io::Result<Tls> {
+    let limit = Limit::new(worker, within);
+    let wire = worker.dial.wire.clone();
+    match hello(&limit, &mut tcp, &wire, server).await {
+        Ok(tls) => {
+            let mut io = Tls::new(tcp, tls.into(), wire);
+            limit.keep(|cx| io.poll_handshake(cx)).await?;
+            Ok(io)
+        }
+        Err(Refusal { why, answer }) => {
+            // What is not taken at once is not worth waiting for.
+            poll_fn(|cx| {
+                drop(tcp.poll_write(cx, &[IoSlice::new(&answer)]));
+                tcp.shut_down(cx);
+                Poll::Ready(())
+            })
+            .await;
+            Err(why)
+        }
+    }
+}
+
+/// Why a client is not served, and what it is told, in octets.
+struct Refusal {
+    why: io::Error,
+    answer: Vec<u8>,
+}
+
+impl Refusal {
+    fn new(why: &str, answer: &[u8]) -> Self {
+        Self {
+            why: io::Error::other(why),
+            answer: answer.to_vec(),
+        }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(why: io::Error) -> Self {
+        let answer = Vec::new();
+        Self { why, answer }
+    }
+}
+
+impl From<(rustls::Error, AcceptedAlert)> for Refusal {
+    fn from((error, mut alert): (rustls::Error, AcceptedAlert)) -> Self {
+        let mut answer = Vec::new();
+        // Writing to memory does not fail.
+        drop(alert.write_all(&mut answer));
+        Self {
+            why: io::Error::new(io::ErrorKind::InvalidData, error),
+            answer,
+        }
+    }
+}
+
+/// Reads what the client wants, and begins the answer to it.
+async fn hello(
+    limit: &Limit,
+    tcp: &mut Tcp,
+    wire: &Wire,
+    server: &tls::Server,
+) -> Result<ServerConnection, Refusal> {
+    let mut acceptor = Acceptor::default();
+    let mut is_first = true;
+    let accepted = loop {
+        let heard = limit.keep(|cx| {
+            let hear = |octets: &[u8]| Ok(hear(octets, is_first, &mut acceptor));
+            wire.poll_with(cx, tcp, 0, hear)
+        });
+        if let Some(accepted) = heard.await?? {
+            break accepted;
+        }
+        is_first = false;
+    };
+    if server.knows(accepted.client_hello().server_name()) {
+        Ok(accepted.into_connection(server.config())?)
+    } else {
+        let why = "there is no certificate for the name that it asks for";
+        Err(Refusal::new(why, UNRECOGNIZED_NAME))
+    }
+}
+
+/// Takes octets of a hello; `None` until it is whole.
+fn hear(
+    mut octets: &[u8],
+    are_first: bool,
+    acceptor: &mut Acceptor,
+) -> Result<Option<Accepted>, Refusal> {
+    match octets.first() {
+        None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        // A method: records of TLS begin with small numbers.
+        Some(b'A'..=b'Z') if are_first => return Err(Refusal::new("it speaks no TLS", PLAIN_HTTP)),
+        Some(_) => {}
+    }
+    while !octets.is_empty() {
+        acceptor.read_tls(&mut octets)?;
+    }
+    Ok(acceptor.accept()?)
+}
+
+/// A handshake's time, and its place among the worker's connections.
+struct Limit {
+    worker: Rc<Worker<Network>>,
+    key: Key,
+}
+
+impl Limit {
+    fn new(worker: &Rc<Worker<Network>>, within: Duration) -> Self {
+        worker.handle_opened();
+        let key = worker.deadlines.add();
+        worker.deadlines.set(key, Some(within));
+        Self {
+            worker: Rc::clone(worker),
+            key,
+        }
+    }
+
+    /// Goes on with `poll` as long as there is time.
+    async fn keep<T>(
+        &self,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<T> {
+        poll_fn(|cx| {
+            self.worker.deadlines.watch(self.key, cx.waker());
+            if self.worker.deadlines.take_due(self.key) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            poll(cx)
+        })
+        .await
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.worker.deadlines.remove(self.key);
+        self.worker.handle_closed();
+    }
+}

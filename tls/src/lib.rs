@@ -1,0 +1,34 @@
+//! What the certificates and keys in a configuration come to: how rustls is to speak with clients and
+//! with servers.
+//!
+//! The supervisor makes it to find out whether the files can be used, with the very code with which
+//! the workers and the health-checker make it for use. Nothing here reads a file or a socket.
+
+mod client;
+mod fault;
+mod identity;
+mod names;
+mod pem;
+mod server;
+mod tickets;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use client::Client;
+pub use fault::{Fault, Part, reason};
+pub use identity::{Identity, Validity};
+pub use pem::usable_pem;
+pub use server::{Server, trusted_clients};
+pub use tickets::{TicketKeys, fresh_ticket_key};
+
+/// The name of HTTP/2 in ALPN (RFC 9113 §3.2).
+pub const H2: &[u8] = b"h2";
+
+/// The name of HTTP/1.1 in ALPN (RFC 9112 §12.4).
+pub const HTTP_11: &[u8] = b"http/1.1";
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
