@@ -365,6 +365,8 @@ pub enum Counter {
     /// Connections that were closed because they did not begin with the PROXY header that they must
     /// begin with, or came from somebody who may not send one.
     HeadersRefused = 9,
+    /// Connections that were turned away because descriptors or memory ran out.
+    Shed = 10,
 }
 
 impl Counter {

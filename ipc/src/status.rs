@@ -252,6 +252,8 @@ pub struct Traffic {
     pub handled: u64,
     /// Connections closed for want of a good PROXY header.
     pub headers_refused: u64,
+    /// Connections turned away because descriptors or memory ran out.
+    pub shed: u64,
     /// Requests.
     pub requests: u64,
     /// Open connections.

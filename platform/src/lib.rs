@@ -20,6 +20,7 @@ pub mod privilege;
 pub mod process;
 pub mod processes;
 pub mod realtime;
+pub mod resources;
 pub mod seqpacket;
 pub mod shortage;
 pub mod terminal;

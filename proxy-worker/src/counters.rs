@@ -86,6 +86,7 @@ impl Counters {
             accepted: sum(Counter::Accepted),
             handled: sum(Counter::Handled),
             headers_refused: sum(Counter::HeadersRefused),
+            shed: sum(Counter::Shed),
             requests: sum(Counter::Requests),
             active: sum(Counter::Active),
             reading: sum(Counter::Reading),

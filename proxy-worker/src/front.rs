@@ -13,6 +13,7 @@ use ipc::proxy::Counter;
 use crate::http2::{Front, Spoken, recognise};
 use crate::introduction::{self, Refusal};
 use crate::io::{Network, Peer, Tcp};
+use crate::overload::turn_away;
 use crate::plan::{Beginning, Listener, ListenerId};
 use crate::session::Session;
 use crate::worker::Worker;
@@ -28,6 +29,13 @@ pub(crate) fn serve(
         return;
     };
     let listener = plan.listener(id);
+    // Whether it serves, which it still does, this node may ask.
+    let is_own = listener.is_some_and(|one| one.may_ask_itself(address.ip()));
+    if worker.is_too_much(&stream) && !is_own {
+        worker.counters.add(Counter::Shed, 1);
+        let answers = listener.is_some_and(|one| one.begins_with_http);
+        return turn_away(worker, stream, answers);
+    }
     let beginning = listener.map_or(Beginning::Protocol, |one| one.beginning(address.ip()));
     let local = plan.tells_local.then(|| stream.local_addr().ok());
     let peer = Peer {

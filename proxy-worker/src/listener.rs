@@ -110,6 +110,7 @@ impl ActorFuture<Listener> for Accepting {
             self.again = false;
             return Poll::Pending;
         };
+        actor.worker.handle_shortage(&error);
         // One line for a shortage, however many tries it lasts.
         if !self.again {
             tracing::error!("cannot accept connections: {error}; trying again");

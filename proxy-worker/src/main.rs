@@ -13,12 +13,14 @@ mod hush;
 mod introduction;
 mod io;
 mod listener;
+mod overload;
 mod pages;
 mod plan;
 mod port;
 mod queue;
 mod request_id;
 mod session;
+mod shed;
 mod supervisor_link;
 mod transport;
 mod tunnel;
@@ -72,6 +74,7 @@ fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
     system.block_on(async move {
         let supervisor = start.into_link().map_err(std::io::Error::other)?;
         let worker = Rc::new(Worker::new(Network::default(), counters, gauges));
+        worker.overload.watch();
         SupervisorLink::new(supervisor, worker).start();
         Ok::<_, std::io::Error>(())
     })?;

@@ -205,6 +205,7 @@ pub(crate) mod tests {
             accepted: 16_630_948,
             handled: 16_630_948,
             headers_refused: 0,
+            shed: 0,
             requests: 31_070_465,
             reading: 6,
             writing: 179,

@@ -51,6 +51,8 @@ pub(crate) struct Listener {
     pub(crate) node_header: bool,
     /// Index of the access log.
     pub(crate) log: Option<usize>,
+    /// Whether the first octets are those of HTTP, and not of TLS or another protocol.
+    pub(crate) begins_with_http: bool,
     /// From whom a PROXY header comes; empty: it is not spoken.
     proxy_protocol: Vec<IpNet>,
     /// Whose word about a client's address is taken.
@@ -76,6 +78,13 @@ impl Listener {
     /// Whether a connection from `peer` comes from this very node.
     pub(crate) fn is_at(&self, peer: IpAddr) -> bool {
         peer.is_loopback() || self.addresses.contains(&peer)
+    }
+
+    /// Whether a connection from `peer` may be this node's question to itself: it is asked from the
+    /// very address that it is asked at.
+    pub(crate) fn may_ask_itself(&self, peer: IpAddr) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.any(|own| *own == peer || own.is_unspecified() && peer.is_loopback())
     }
 
     /// Whether what `ip` says of others is believed.
@@ -241,6 +250,8 @@ fn listener(
         },
         node_header: spec.node_header,
         log,
+        begins_with_http: spec.tls.is_none()
+            && matches!(spec.protocol, ListenerProtocol::Http { .. }),
         proxy_protocol: spec.proxy_protocol.clone(),
         trusted_proxies: spec.trusted_proxies.clone(),
         addresses: spec.binds.iter().map(|bind| bind.address.ip()).collect(),

@@ -160,6 +160,13 @@ impl<I: Io> Upstream<I> {
         }
     }
 
+    /// Closes what is idle.
+    pub(crate) fn close_idle(&self) {
+        for server in &self.servers {
+            server.idle.borrow_mut().clear();
+        }
+    }
+
     /// What has to be done again and again: closes what has been idle for too long. What other
     /// workers have given back is seen by looking.
     pub(crate) fn tick(&self, now: Duration) {

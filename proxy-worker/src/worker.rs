@@ -14,6 +14,7 @@ use crate::deadline::Deadlines;
 use crate::gauges::Gauges;
 use crate::hush::Hush;
 use crate::io::Dial;
+use crate::overload::Overload;
 use crate::pages;
 use crate::plan::{ListenerNames, Plan};
 use crate::request_id::RequestIds;
@@ -51,6 +52,7 @@ pub(crate) struct Worker<D: Dial> {
     status: RefCell<Option<NodeStatus>>,
     stage: Cell<Stage>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) overload: Overload,
     /// Of connections from whom a PROXY header is not taken.
     pub(crate) strangers: Hush,
     open: Cell<u32>,
@@ -107,6 +109,7 @@ impl<D: Dial> Worker<D> {
             status: RefCell::default(),
             stage: Cell::default(),
             request_ids: RequestIds::default(),
+            overload: Overload::default(),
             strangers: Hush::default(),
             open: Cell::default(),
             tunnels: Rc::default(),
@@ -151,6 +154,7 @@ impl<D: Dial> Worker<D> {
         }
         self.plan.replace(Some(Rc::new(plan)));
         self.replace_logs(logs);
+        self.look_at_resources();
         // Connections of listeners that are gone are to see it.
         self.deadlines.wake_all();
     }
@@ -208,6 +212,21 @@ impl<D: Dial> Worker<D> {
         self.stage.set(Stage::TunnelsOnly);
         self.deadlines.wake_all();
         self.open.get().saturating_sub(self.tunnels.get())
+    }
+
+    /// Whether connections are to end as soon as they can, for whatever reason.
+    pub(crate) fn saves_connections(&self) -> bool {
+        self.is_draining() || self.overload.is_on()
+    }
+
+    /// Ends connections that nothing happens on, on both sides.
+    pub(crate) fn close_what_is_idle(&self) {
+        if let Some(plan) = self.plan() {
+            for upstream in &plan.upstreams {
+                upstream.close_idle();
+            }
+        }
+        self.deadlines.wake_all();
     }
 
     /// Open connections.
@@ -271,7 +290,9 @@ impl<D: Dial> Worker<D> {
     pub(crate) fn tick(&self) {
         self.deadlines.sweep();
         self.flush_logs();
-        self.read_clock();
+        if self.read_clock() {
+            self.look_at_resources();
+        }
         if let Some(plan) = self.plan() {
             for upstream in &plan.upstreams {
                 upstream.tick(self.deadlines.now());
@@ -279,15 +300,17 @@ impl<D: Dial> Worker<D> {
         }
     }
 
-    /// Looks at the wall clock, and renders it when a new second has begun.
-    fn read_clock(&self) {
+    /// Looks at the wall clock, and renders it when a new second has begun; says whether one has.
+    fn read_clock(&self) -> bool {
         let now = Timestamp::now();
         let mut time = self.time.borrow_mut();
-        if time.second != now.as_second() {
-            time.second = now.as_second();
-            time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
-            time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
+        if time.second == now.as_second() {
+            return false;
         }
+        time.second = now.as_second();
+        time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
+        time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
+        true
     }
 
     /// The time by which servers are judged.

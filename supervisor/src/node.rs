@@ -324,6 +324,7 @@ fn traffic(counters: &SharedCounters) -> Traffic {
         accepted: sum(Counter::Accepted),
         handled: sum(Counter::Handled),
         headers_refused: sum(Counter::HeadersRefused),
+        shed: sum(Counter::Shed),
         requests: sum(Counter::Requests),
         active: sum(Counter::Active),
         reading: sum(Counter::Reading),

@@ -102,6 +102,7 @@ fn node() -> NodeStatus {
             accepted: 100,
             handled: 99,
             headers_refused: 3,
+            shed: 4,
             requests: 1_000,
             active: 9,
             reading: 1,

@@ -241,7 +241,7 @@ impl<I: Io, D: Dial> Front<I, D> {
         let plan = self.worker.plan();
         let listener = plan.as_ref().and_then(|plan| plan.listener(self.listener));
         listener.is_none_or(|listener| self.requests >= listener.requests_max)
-            || self.worker.is_draining()
+            || self.worker.saves_connections()
     }
 
     /// Says that no more requests are wanted, in two steps (RFC 9113 §6.8): those on their way are

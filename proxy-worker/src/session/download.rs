@@ -307,7 +307,7 @@ impl<D: Dial> Exchange<D> {
         self.asked.keep_alive
             && !self.download.ends_by_closing
             && self.body.is_complete()
-            && !worker.is_draining()
+            && !worker.saves_connections()
     }
 
     const fn framing(&self) -> Framing {

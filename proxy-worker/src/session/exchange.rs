@@ -431,7 +431,7 @@ impl<D: Dial> Exchange<D> {
             && clean
             && request_read
             && port.is_clear()
-            && !worker.is_draining()
+            && !worker.saves_connections()
         {
             if self.is_private {
                 self.private = Private::new(port.io, &self.upstream, self.server);

@@ -57,7 +57,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             .plan()
             .is_none_or(|plan| plan.listener(self.client.listener).is_none());
         // Who has not asked anything yet may still do so.
-        if is_gone || self.worker.is_draining() && self.client.requests > 0 {
+        if is_gone || self.worker.saves_connections() && self.client.requests > 0 {
             return self.done();
         }
         Flow::Wait(Wait::KeepAlive)
@@ -216,7 +216,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             version: head.version,
             keep_alive: head.keep_alive
                 && self.client.requests < listener.requests_max
-                && !self.worker.is_draining(),
+                && !self.worker.saves_connections(),
             head_only: head.method == "HEAD",
             websocket: None,
             idempotent: core_http1::is_idempotent(head.method),

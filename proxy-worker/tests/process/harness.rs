@@ -19,7 +19,7 @@ use platform::gauges::SharedGauges;
 use platform::process::Image;
 use platform::seqpacket::SeqPacket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Longer than any of this takes; not waited for unless something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -114,6 +114,13 @@ impl Worker {
         let ended = tokio::time::timeout(PATIENCE, self.process.0.wait()).await;
         ended.expect("the worker does not end").unwrap()
     }
+}
+
+/// Connects from an address of loopback that nobody listens on: not a question of the node to itself.
+pub(crate) async fn connect_as_client(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(address).await.unwrap()
 }
 
 /// A listening socket as the supervisor makes it.
