@@ -3,6 +3,7 @@
 mod adverts;
 mod frames;
 mod heads;
+mod hellos;
 mod machine;
 mod messages;
 mod prefaces;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     heads::RESPONSES,
     heads::CHUNKED,
     prefaces::PROXY_HEADERS,
+    hellos::CLIENT_HELLOS,
     texts::SETTINGS,
 ];
 

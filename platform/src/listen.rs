@@ -16,6 +16,9 @@ const BACKLOG: i32 = 4096;
 /// How long a connection may stay away from the queue while its client says nothing, in seconds.
 static SILENCE: libc::c_int = 1;
 
+/// A connection is in the queue as soon as it stands.
+static NO_SILENCE: libc::c_int = 0;
+
 /// A TCP socket that listens on `address`, whether or not the address is on this node (so that a
 /// virtual address is listened on everywhere, always), sharing it with the sockets of the other
 /// worker slots. Accepted connections inherit TCP_NODELAY, and are handed over with their first
@@ -28,22 +31,28 @@ pub fn tcp(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = unbound(address)?;
     socket.set_reuse_port(true)?;
     socket.set_tcp_nodelay(true)?;
-    defer_accept(&socket)?;
+    await_first_octets(&socket, true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
+/// Whether connections wait for their first octets before they are handed over, as [`tcp`] has it;
+/// where servers speak first, it would only hold them up. May be changed at any time.
+///
+/// # Errors
+/// Those of setsockopt(2).
 #[expect(unsafe_code, reason = "nix and socket2 do not know TCP_DEFER_ACCEPT")]
-fn defer_accept(socket: &Socket) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of_val(&SILENCE)).map_err(io::Error::other)?;
+pub fn await_first_octets(socket: &impl AsRawFd, wait: bool) -> io::Result<()> {
+    let silence = if wait { &SILENCE } else { &NO_SILENCE };
+    let length = libc::socklen_t::try_from(size_of_val(silence)).map_err(io::Error::other)?;
     // SAFETY: the kernel reads one integer, of that length, from a static.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_DEFER_ACCEPT,
-            (&raw const SILENCE).cast(),
+            std::ptr::from_ref(silence).cast(),
             length,
         )
     };
@@ -143,6 +152,18 @@ mod tests {
         io::Write::write_all(&mut client, b"GET").unwrap();
         let (mut accepted, _) = crate::accept::tcp(&socket).unwrap();
         assert_eq!(io::Read::read(&mut accepted, &mut [0; 8]).unwrap(), 3);
+    }
+
+    #[test]
+    fn connections_come_at_once_where_servers_speak_first() {
+        let socket = tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        await_first_octets(&socket, false).unwrap();
+        let client = std::net::TcpStream::connect(address_of(&socket)).unwrap();
+        let (_, peer) = crate::accept::tcp(&socket).unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        await_first_octets(&socket, true).unwrap();
+        let _silent = std::net::TcpStream::connect(address_of(&socket)).unwrap();
+        assert!(crate::accept::tcp(&socket).is_err());
     }
 
     #[test]

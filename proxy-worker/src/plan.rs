@@ -38,6 +38,8 @@ impl ListenerNames {
 pub(crate) struct Listener {
     /// TLS with clients.
     pub(crate) tls: Option<Rc<tls::Server>>,
+    /// Octets are relayed, whatever they mean.
+    pub(crate) is_tcp: bool,
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: Limits,
     /// Octets; `u64::MAX` for no limit.
@@ -199,6 +201,11 @@ impl<I: Io> Plan<I> {
         self.listeners.get(id.0)?.as_ref()
     }
 
+    /// Whether it matters to which host a client of the listener wants to go.
+    pub(crate) fn names_hosts(&self, listener: ListenerId) -> bool {
+        self.routes.names_hosts(listener.0)
+    }
+
     /// What becomes of a request to a host for a path in normal form.
     pub(crate) fn find(
         &self,
@@ -229,6 +236,7 @@ fn listener(
     let server = server.map_err(|fault| format!("listener {}: {fault}", spec.name))?;
     Ok(Listener {
         tls: server.map(Rc::new),
+        is_tcp: spec.protocol == ListenerProtocol::Tcp,
         timeouts: spec.timeouts.clone(),
         limits: Limits {
             head_bytes: usize::try_from(spec.limits.header_bytes).unwrap_or(usize::MAX),

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::item::Context;
 use crate::report::Position;
 use crate::router::{Failback, Track, TrackSubject, Transport};
-use crate::{RouteAction, Settings, VirtualRouter};
+use crate::{ListenerProtocol, RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
 pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
@@ -19,6 +19,7 @@ pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
     groups::check(context, settings);
     check_listeners(context, settings);
     check_routes(context, settings);
+    check_tcp_routes(context, settings);
     check_servers(context, settings);
 }
 
@@ -165,6 +166,31 @@ fn check_routes(context: &Context<'_>, settings: &Settings) {
                 );
                 routes.put((listener, name, path.value()), host.position(), what);
             }
+        }
+    }
+}
+
+/// A route of a listener that speaks no HTTP relays, and knows no more of a client than its address
+/// and, from a TLS hello, the host that it wants.
+fn check_tcp_routes(context: &Context<'_>, settings: &Settings) {
+    let tcp = settings
+        .listeners
+        .iter()
+        .filter(|listener| listener.protocol == ListenerProtocol::Tcp);
+    for name in tcp.map(|listener| &listener.name) {
+        for route in &settings.routes {
+            if !route.listeners.contains(name) {
+                continue;
+            }
+            let relays = matches!(route.action, RouteAction::Upstream(_));
+            if relays && *route.path.value() == "/" {
+                continue;
+            }
+            context.error(
+                route.path.position(),
+                format!("listener {name:?} speaks TCP: a route of it has an upstream and no path"),
+                "say with `listener` which listeners this route is for",
+            );
         }
     }
 }

@@ -33,8 +33,8 @@ pub use notify::{
     Webhook,
 };
 pub use proxy::{
-    AccessLog, Limits, Listener, ListenerTimeouts, LogFormat, Proxy, ProxyProtocol, Route,
-    RouteAction, Workers,
+    AccessLog, Limits, Listener, ListenerProtocol, ListenerTimeouts, LogFormat, Proxy,
+    ProxyProtocol, Route, RouteAction, Workers,
 };
 pub use report::{Finding, Level, Position, Report, Spanned};
 pub use router::{

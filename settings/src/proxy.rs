@@ -95,6 +95,8 @@ pub struct Listener {
     pub http2: Option<bool>,
     /// Whose word about a client's address is taken. Default: nobody's.
     pub trusted_proxies: Vec<IpNet>,
+    /// What is spoken. Default: HTTP.
+    pub protocol: ListenerProtocol,
     /// Whether responses carry `X-Node`. Default: false.
     pub node_header: bool,
     /// The log of requests. Default: none.
@@ -110,6 +112,15 @@ pub struct Listener {
 pub struct ProxyProtocol {
     /// At least one network.
     pub from: Vec<IpNet>,
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerProtocol {
+    /// HTTP.
+    Http,
+    /// Octets, which are passed on as they are.
+    Tcp,
 }
 
 /// A log of requests.
@@ -188,12 +199,29 @@ impl Listener {
         let proxy_protocol = table.maybe("proxy_protocol", |item| {
             item.table().and_then(ProxyProtocol::read)
         });
-        let tls = table.maybe("tls", |item| item.table().and_then(ListenerTls::read));
-        let http2 = table.maybe("http2", Item::boolean);
-        let trusted_proxies = table.or("trusted_proxies", Vec::new(), |item| item.list(network));
-        let node_header = table.or("node_header", false, Item::boolean);
-        let access_log = table.maybe("access_log", |item| item.table().and_then(AccessLog::read));
-        let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, ListenerTimeouts::read);
+        let protocol = table.or("protocol", ListenerProtocol::Http, |item| {
+            item.one_of(&[
+                ("http", ListenerProtocol::Http),
+                ("tcp", ListenerProtocol::Tcp),
+            ])
+        });
+        let is_tcp = protocol == Some(ListenerProtocol::Tcp);
+        let tls = table.maybe("tls", |item| {
+            ListenerTls::read(for_http(item, is_tcp)?.table()?)
+        });
+        let http2 = table.maybe("http2", |item| for_http(item, is_tcp)?.boolean());
+        let trusted_proxies = table.or("trusted_proxies", Vec::new(), |item| {
+            for_http(item, is_tcp)?.list(network)
+        });
+        let node_header = table.or("node_header", false, |item| {
+            for_http(item, is_tcp)?.boolean()
+        });
+        let access_log = table.maybe("access_log", |item| {
+            AccessLog::read(for_http(item, is_tcp)?.table()?)
+        });
+        let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, |table| {
+            ListenerTimeouts::read(table, is_tcp)
+        });
         let limits = table.or_empty("limits", DEFAULT_LIMITS, Limits::read);
         table.finish();
         Some(Self {
@@ -203,12 +231,22 @@ impl Listener {
             tls: tls?,
             http2: http2?,
             trusted_proxies: trusted_proxies?,
+            protocol: protocol?,
             node_header: node_header?,
             access_log: access_log?,
             timeouts: timeouts?,
             limits: limits?,
         })
     }
+}
+
+/// A key that has nothing to say on a listener that speaks no HTTP.
+fn for_http<'i, 'a>(item: &'i Item<'a>, is_tcp: bool) -> Option<&'i Item<'a>> {
+    if is_tcp {
+        let message = format!("{} is for HTTP", item.name());
+        return item.error(message, "leave it out, or protocol = \"tcp\"");
+    }
+    Some(item)
 }
 
 /// "ip:port", IPv6 in brackets.
@@ -258,16 +296,17 @@ pub(crate) fn step_time(item: &Item<'_>) -> Option<Duration> {
 }
 
 impl ListenerTimeouts {
-    fn read(mut table: Table<'_>) -> Option<Self> {
+    fn read(mut table: Table<'_>, is_tcp: bool) -> Option<Self> {
         let defaults = DEFAULT_TIMEOUTS;
         let tls_handshake = table.or("tls_handshake", defaults.tls_handshake, step_time);
-        let head = table.or("head", defaults.head, step_time);
-        let body_idle = table.or("body_idle", defaults.body_idle, step_time);
+        let http_time = |item: &Item<'_>| step_time(for_http(item, is_tcp)?);
+        let head = table.or("head", defaults.head, http_time);
+        let body_idle = table.or("body_idle", defaults.body_idle, http_time);
         let body_min_rate = table.or("body_min_rate", defaults.body_min_rate, |item| {
-            u32::try_from(item.size(0..=1 << 30)?).ok()
+            u32::try_from(for_http(item, is_tcp)?.size(0..=1 << 30)?).ok()
         });
-        let keep_alive = table.or("keep_alive", defaults.keep_alive, step_time);
-        let send = table.or("send", defaults.send, step_time);
+        let keep_alive = table.or("keep_alive", defaults.keep_alive, http_time);
+        let send = table.or("send", defaults.send, http_time);
         let tunnel = table.or("tunnel", defaults.tunnel, step_time);
         table.finish();
         Some(Self {

@@ -213,6 +213,7 @@ impl Holdings {
         self.notify_files = additions.notify_files;
         self.gauge_places = additions.gauge_places;
         self.credentials = additions.credentials;
+        self.tell_who_speaks_first(settings);
     }
 
     /// Takes over what credentials look like now that say the same.
@@ -223,6 +224,22 @@ impl Holdings {
     /// The certificates and keys in use.
     pub(crate) const fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Clients of HTTP do; on a TCP listener servers may, so nothing is waited for.
+    fn tell_who_speaks_first(&self, settings: &Settings) {
+        for listener in &settings.listeners {
+            let waits = listener.protocol == settings::ListenerProtocol::Http;
+            let sockets = listener
+                .bind
+                .iter()
+                .filter_map(|bind| self.listening.get(bind.value()));
+            for socket in sockets.flatten() {
+                if let Err(error) = listen::await_first_octets(socket, waits) {
+                    tracing::warn!("listener {}: {error}", listener.name);
+                }
+            }
+        }
     }
 
     /// The addresses that are listened on.

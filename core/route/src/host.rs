@@ -42,10 +42,14 @@ impl<T: Default> Hosts<T> {
         named.chain([&mut self.any])
     }
 
+    /// Whether there is anything that is not for any host.
+    pub(crate) fn has_names(&self) -> bool {
+        !self.exact.is_empty() || !self.below.is_empty()
+    }
+
     /// What is for `authority`, a host with or without a port, however it is spelled.
     pub(crate) fn find(&self, authority: Option<&str>) -> &T {
-        let named = !self.exact.is_empty() || !self.below.is_empty();
-        let Some(name) = authority.filter(|_| named).map(name_of) else {
+        let Some(name) = authority.filter(|_| self.has_names()).map(name_of) else {
             return &self.any;
         };
         // A copy in lower case, without memory of its own.

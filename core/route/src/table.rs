@@ -74,6 +74,11 @@ impl Table {
         }
     }
 
+    /// Whether any route of the listener names a host.
+    pub fn names_hosts(&self, listener: usize) -> bool {
+        self.listeners.get(listener).is_some_and(Hosts::has_names)
+    }
+
     /// What becomes of a request to `host`, with or without a port, for `path`, which is in normal
     /// form. The host decides first, as nginx's `server_name` does: what is for any host is not asked
     /// when a route names this one.
@@ -188,5 +193,6 @@ mod tests {
             let expected = found.map_or(Verdict::NotFound, |index| Verdict::Serve(proxy(index)));
             assert_eq!(verdict, expected, "{listener} {host:?} {path}");
         }
+        assert!(table.names_hosts(0) && !table.names_hosts(1) && !table.names_hosts(2));
     }
 }

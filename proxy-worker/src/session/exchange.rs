@@ -118,6 +118,9 @@ pub(crate) struct Exchange<D: Dial> {
     /// The connection with the server counts as in use.
     seat: Option<Seat>,
     tried: Tried,
+    /// Octets go to the server as they are, once it is there; a client that has ended its side has
+    /// just said all that it has to say.
+    is_raw: bool,
     /// A reused connection died under us once: no other reused one is tried.
     fresh_only: bool,
     /// A connection was begun; whoever watches the time takes it.
@@ -157,6 +160,7 @@ impl<D: Dial> Exchange<D> {
             server: 0,
             seat: None,
             tried: Tried::default(),
+            is_raw: false,
             fresh_only: false,
             dialled: false,
             head: Vec::new(),
@@ -173,6 +177,24 @@ impl<D: Dial> Exchange<D> {
             peer,
             log,
         }
+    }
+
+    /// One that ends with the connection to a server, as if that had answered with a 101.
+    pub(crate) fn raw(
+        plan: &Rc<Plan<D::Io>>,
+        upstream: &Rc<Upstream<D::Io>>,
+        peer: Peer,
+        worker: &Worker<D>,
+    ) -> Result<Self, Outcome> {
+        let mut exchange = Self::new(plan, upstream, Asked::NOTHING, peer, None);
+        exchange.is_raw = true;
+        exchange.fresh_only = true;
+        exchange.connect(worker)?;
+        Ok(exchange)
+    }
+
+    pub(crate) const fn is_raw(&self) -> bool {
+        self.is_raw
     }
 
     pub(crate) const fn asked(&self) -> Asked {
@@ -247,7 +269,7 @@ impl<D: Dial> Exchange<D> {
                 }
                 if let Line::Queued(place) = &self.line {
                     place.watch(cx.waker());
-                    if client.poll_gone(cx, &mut scratch.read, worker.now()) {
+                    if !self.is_raw && client.poll_gone(cx, &mut scratch.read, worker.now()) {
                         return Err(Outcome::Abort);
                     }
                     return Ok(Wait::Queue);
@@ -255,10 +277,12 @@ impl<D: Dial> Exchange<D> {
             }
             if let Line::Connecting(connecting) = &mut self.line {
                 match connecting.as_mut().poll(cx) {
-                    Poll::Pending if client.poll_gone(cx, &mut scratch.read, worker.now()) => {
-                        return Err(Outcome::Abort);
+                    Poll::Pending => {
+                        if !self.is_raw && client.poll_gone(cx, &mut scratch.read, worker.now()) {
+                            return Err(Outcome::Abort);
+                        }
+                        return Ok(Wait::Connect);
                     }
-                    Poll::Pending => return Ok(Wait::Connect),
                     Poll::Ready(Ok(io)) => {
                         self.line = Line::Open {
                             port: Port::new(io),
@@ -278,6 +302,10 @@ impl<D: Dial> Exchange<D> {
                     }
                 }
                 continue;
+            }
+            if self.is_raw {
+                self.handle_answered(worker);
+                return Err(Outcome::Switch);
             }
             let up = self.poll_upload(cx, client, scratch)?;
             match self.poll_download(cx, client, scratch, worker)? {

@@ -7,6 +7,7 @@
 mod client;
 mod download;
 mod exchange;
+mod hello;
 mod pace;
 mod private;
 mod request;
@@ -64,7 +65,9 @@ pub(crate) struct Session<C: Io, D: Dial> {
 enum State<D: Dial> {
     /// Between requests, or in the middle of a head (which is in the inbox then).
     Request,
-    /// A request is being relayed.
+    /// Before it is known where octets are to go, on a listener that speaks no HTTP.
+    Hello,
+    /// A request is being relayed, or such a connection to a server is being made.
     Exchange(Exchange<D>),
     /// No HTTP any more: octets both ways.
     Tunnel(Box<Upgraded<D::Io>>),
@@ -89,6 +92,8 @@ enum Wait {
     Nothing,
     /// For the first octet of a request.
     KeepAlive,
+    /// For the rest of a TLS hello, counted from the start.
+    Hello,
     /// For the rest of a head, counted from its first octet.
     Head,
     /// For the client's next octets of a body.
@@ -144,12 +149,19 @@ impl<C: Io, D: Dial> Session<C, D> {
     }
 
     fn uncounted(worker: Rc<Worker<D>>, io: C, peer: Peer, listener: ListenerId) -> Self {
+        let plan = worker.plan();
+        let of = plan.as_ref().and_then(|plan| plan.listener(listener));
+        let state = if of.is_some_and(|listener| listener.is_tcp) {
+            State::Hello
+        } else {
+            State::Request
+        };
         Self {
             key: worker.deadlines.add(),
             worker,
             client: Client::new(io, peer, listener),
             private: None,
-            state: State::Request,
+            state,
             wait: Wait::Nothing,
             doing: None,
         }
@@ -190,6 +202,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn step(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Flow {
         match &mut self.state {
             State::Request => self.step_request(cx, scratch),
+            State::Hello => self.step_hello(cx, scratch),
             State::Exchange(exchange) => {
                 match exchange.drive(cx, &mut self.client, scratch, &self.worker) {
                     Ok(wait) => Flow::Wait(wait),
@@ -264,6 +277,11 @@ impl<C: Io, D: Dial> Session<C, D> {
                     self.state = State::Closing { linger };
                 }
             }
+            Outcome::Answer { .. } if exchange.is_raw() => {
+                // Nothing else can be said to somebody of whose protocol nothing is known.
+                self.client.port.io.make_close_a_reset();
+                self.state = State::Done;
+            }
             Outcome::Answer { status } => {
                 let asked = exchange.asked();
                 let log = exchange.fail(&self.worker);
@@ -312,9 +330,9 @@ impl<C: Io, D: Dial> Session<C, D> {
     }
 
     /// Sets the deadline anew when something moved or something else is waited for. The time for a
-    /// head and for lingering is one time, not one for each octet.
+    /// hello, for a head and for lingering is one time, not one for each octet.
     fn set_deadline(&mut self, wait: Wait) {
-        let moved = self.take_moved() && !matches!(wait, Wait::Head | Wait::Linger);
+        let moved = self.take_moved() && !matches!(wait, Wait::Hello | Wait::Head | Wait::Linger);
         if wait == self.wait && !moved {
             return;
         }
@@ -334,6 +352,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             _ => self.worker.plan().and_then(|plan| {
                 let timeouts = &plan.listener(self.client.listener)?.timeouts;
                 Some(match wait {
+                    Wait::Hello => timeouts.tls_handshake,
                     Wait::Head => timeouts.head,
                     Wait::Body => self.body_patience(timeouts),
                     Wait::Send => timeouts.send,
@@ -370,7 +389,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     fn note_doing(&mut self) {
         let doing = match &self.state {
             State::Request if self.client.inbox.is_empty() => Doing::Waiting,
-            State::Request => Doing::Reading,
+            State::Request | State::Hello => Doing::Reading,
             _ => Doing::Writing,
         };
         self.turn(doing);

@@ -241,7 +241,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             .and_then(|plan| plan.listener(self.client.listener));
         let log = listener.and_then(|listener| listener.log);
         let log = log.map(|log| (log, Entry::of_garbage(self.worker.lend(), octets)));
-        self.answer_short(status, &Asked::GARBAGE, log);
+        self.answer_short(status, &Asked::NOTHING, log);
     }
 
     /// Gives a short answer of our own.
@@ -300,7 +300,7 @@ impl<C: Io, D: Dial> Session<C, D> {
 
 impl Asked {
     /// What is assumed of somebody who sent no request.
-    const GARBAGE: Self = Self {
+    pub(super) const NOTHING: Self = Self {
         version: Version::Http11,
         keep_alive: false,
         head_only: false,

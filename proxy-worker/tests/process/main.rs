@@ -6,3 +6,4 @@ mod harness;
 mod overload;
 mod proxy_header;
 mod serving;
+mod tunnels;

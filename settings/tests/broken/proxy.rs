@@ -32,6 +32,41 @@ tunnel_drain_timeout = "2d""#,
         found: &[r#"3:23 error: "tunnel" must be from 1ms to 1d, not 0s"#],
     },
     Case {
+        name: "HTTP keys of a TCP listener",
+        before: &[],
+        text: r#"[listeners.mail]
+bind = ["10.0.0.5:25"]
+protocol = "tcp"
+node_header = true
+access_log = { path = "/var/log/x" }
+timeouts = { tunnel = "1h", head = "1s" }"#,
+        found: &[
+            r#"4:15 error: "node_header" is for HTTP; leave it out, or protocol = "tcp""#,
+            r#"5:14 error: "access_log" is for HTTP; leave it out, or protocol = "tcp""#,
+            r#"6:36 error: "head" is for HTTP; leave it out, or protocol = "tcp""#,
+        ],
+    },
+    Case {
+        name: "routes of a TCP listener that are for HTTP",
+        before: &[UPSTREAM],
+        text: r#"[listeners.mail]
+bind = ["10.0.0.5:25"]
+protocol = "tcp"
+[[routes]]
+path = "/app/"
+upstream = "app"
+[[routes]]
+path = "/"
+host = "mail.example"
+upstream = "app"
+[[routes]]
+status_page = true"#,
+        found: &[
+            r#"7:8 error: listener "mail" speaks TCP: a route of it has an upstream and no path; say with `listener` which listeners this route is for"#,
+            r#"13:1 error: listener "mail" speaks TCP: a route of it has an upstream and no path; say with `listener` which listeners this route is for"#,
+        ],
+    },
+    Case {
         name: "a rate that is a time",
         before: &[LISTENER],
         text: r#"timeouts = { body_min_rate = "1s" }"#,

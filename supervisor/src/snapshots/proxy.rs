@@ -59,9 +59,11 @@ pub(crate) fn access_logs(settings: &Settings) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where the node's own proxy is asked whether it answers.
+/// Where the node's own proxy is asked whether it answers: not where octets go to others.
 pub(super) fn listener_checks(settings: &Settings) -> Vec<ListenerCheck> {
     let listeners = settings.listeners.iter();
+    let listeners =
+        listeners.filter(|listener| listener.protocol == settings::ListenerProtocol::Http);
     let checks = listeners.flat_map(|listener| {
         let probe = match &listener.tls {
             None => ListenerProbe::Http,
@@ -104,8 +106,11 @@ fn listener_spec(
     ListenerSpec {
         name: listener.name.clone(),
         binds: listener.bind.iter().map(bind).collect(),
-        protocol: ListenerProtocol::Http {
-            http2: listener.http2.unwrap_or(listener.tls.is_some()),
+        protocol: match listener.protocol {
+            settings::ListenerProtocol::Http => ListenerProtocol::Http {
+                http2: listener.http2.unwrap_or(listener.tls.is_some()),
+            },
+            settings::ListenerProtocol::Tcp => ListenerProtocol::Tcp,
         },
         tls: listener.tls.as_ref().map(|tls| credentials.listener(tls)),
         proxy_protocol: (listener.proxy_protocol.as_ref())

@@ -103,6 +103,8 @@ pub(super) enum Script {
     Endless,
     /// Sends as much as the stream takes.
     Flood,
+    /// Says something at once, and then listens.
+    Speak(&'static str),
 }
 
 /// The back ends: connection after connection, whatever its address.
@@ -186,6 +188,10 @@ impl BackEnds {
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n.")
                     .await?;
             },
+            Script::Speak(text) => {
+                stream.write_all(text.as_bytes()).await?;
+                self.read_until(&mut stream, number, |_| false).await?;
+            }
             Script::Flood => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
                 loop {

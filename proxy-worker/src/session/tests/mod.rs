@@ -4,6 +4,7 @@ mod clients;
 mod costs;
 mod http2;
 mod lab;
+mod octets;
 mod own_answers;
 mod relaying;
 mod semantics;
