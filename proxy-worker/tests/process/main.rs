@@ -5,5 +5,6 @@
 mod harness;
 mod overload;
 mod proxy_header;
+mod secure;
 mod serving;
 mod tunnels;

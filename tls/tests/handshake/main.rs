@@ -199,7 +199,8 @@ fn protocols_and_versions_are_those_of_the_listener() {
     )
     .unwrap();
     assert_eq!(new.protocol_version(), Some(ProtocolVersion::TLSv1_3));
-    let cases: &[(bool, &[&[u8]], Option<Option<&[u8]>>)] = &[
+    type Agreed = Option<&'static [u8]>;
+    let cases: &[(bool, &[&[u8]], Option<Agreed>)] = &[
         (true, &[b"http/1.1", b"h2"], Some(Some(b"h2"))),
         (false, &[b"h2", b"http/1.1"], Some(Some(b"http/1.1"))),
         (true, &[], Some(None)),
