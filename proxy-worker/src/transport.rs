@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipc::proxy::{ProxyVersion, UpstreamProtocol, UpstreamSpec};
 use tokio::time::Instant;
 
+use crate::http2::Connections;
+
 /// Between two lines of the log about handshakes that fail.
 const COMPLAINTS: Duration = Duration::from_secs(10);
 
@@ -19,6 +21,8 @@ pub(crate) struct Transport {
     pub(crate) tls: Option<tls::Client>,
     pub(crate) send_proxy: Option<ProxyVersion>,
     complained: Cell<Option<Instant>>,
+    /// Those of HTTP/2, each for many requests.
+    pub(crate) connections: Connections,
 }
 
 impl Transport {
@@ -37,6 +41,7 @@ impl Transport {
             tls: tls.map_err(|fault| format!("upstream {}: {fault}", spec.name))?,
             send_proxy: spec.send_proxy,
             complained: Cell::default(),
+            connections: Connections::default(),
         })
     }
 

@@ -170,6 +170,8 @@ impl<I: Io> Upstream<I> {
     /// What has to be done again and again: closes what has been idle for too long. What other
     /// workers have given back is seen by looking.
     pub(crate) fn tick(&self, now: Duration) {
+        let timeout = self.spec.idle_timeout;
+        self.transport.connections.expire(now, timeout);
         self.queue.call_next();
         for server in &self.servers {
             let mut idle = server.idle.borrow_mut();

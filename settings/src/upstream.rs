@@ -21,6 +21,8 @@ pub struct Upstream {
     pub servers: Vec<Server>,
     /// Default: round robin.
     pub balance: Balance,
+    /// What the servers speak. Default: HTTP/1.1.
+    pub protocol: Protocol,
     /// The PROXY header that each connection begins with. Default: none.
     pub send_proxy: Option<ProxyVersion>,
     /// TLS with them. Default: none.
@@ -42,6 +44,17 @@ pub enum Balance {
     RoundRobin,
     /// The one with the fewest connections for its weight.
     LeastConn,
+}
+
+/// What servers speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 over TLS.
+    H2,
+    /// HTTP/2 without TLS, by prior knowledge.
+    H2c,
 }
 
 /// The two forms of a PROXY header.
@@ -137,12 +150,23 @@ const BALANCES: &[(&str, Balance)] = &[
     ("least_conn", Balance::LeastConn),
 ];
 
+const PROTOCOLS: &[(&str, Protocol)] = &[
+    ("http1", Protocol::Http1),
+    ("h2", Protocol::H2),
+    ("h2c", Protocol::H2c),
+];
+
 impl Upstream {
     pub(crate) fn read(name: &str, mut table: Table<'_>) -> Option<Self> {
         let servers = table.required("servers", |item| item.filled_list(Server::read));
         let send_proxy = table.maybe("send_proxy", |item| item.one_of(PROXY_VERSIONS));
-        let balance = table.or("balance", Balance::RoundRobin, |item| item.one_of(BALANCES));
         let tls = table.maybe("tls", |item| item.table().and_then(UpstreamTls::read));
+        let has_tls = !matches!(tls, Some(None));
+        let sends_header = matches!(send_proxy, Some(Some(_)));
+        let protocol = table.or("protocol", Protocol::Http1, |item| {
+            protocol(item, has_tls, sends_header)
+        });
+        let balance = table.or("balance", Balance::RoundRobin, |item| item.one_of(BALANCES));
         let check = table.maybe("check", |item| item.table().and_then(Check::read));
         let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
@@ -152,6 +176,7 @@ impl Upstream {
             name: name.to_owned(),
             servers: servers?,
             balance: balance?,
+            protocol: protocol?,
             send_proxy: send_proxy?,
             tls: tls?,
             check: check?,
@@ -159,6 +184,25 @@ impl Upstream {
             timeouts: timeouts?,
             retries: retries?,
         })
+    }
+}
+
+/// What servers speak, in agreement with the keys about what their connections begin with.
+fn protocol(item: &Item<'_>, has_tls: bool, sends_header: bool) -> Option<Protocol> {
+    match item.one_of(PROTOCOLS)? {
+        Protocol::H2 if !has_tls => item.error(
+            "\"h2\" is HTTP/2 over TLS, and there is no \"tls\"",
+            "without TLS it is \"h2c\"",
+        ),
+        Protocol::H2c if has_tls => item.error(
+            "\"h2c\" is HTTP/2 without TLS, and there is \"tls\"",
+            "with TLS it is \"h2\"",
+        ),
+        Protocol::H2 | Protocol::H2c if sends_header => item.error(
+            "\"send_proxy\" is for one client, and a connection of HTTP/2 is for many",
+            "leave one of the two out",
+        ),
+        protocol => Some(protocol),
     }
 }
 

@@ -18,8 +18,7 @@ pub enum Framing {
 /// Appends a client's request head; `has_body` unless the stream ended with its head. Answers how
 /// the body has to follow.
 ///
-/// A request that HTTP/1.1 can hold is passed on whatever it says: two hosts become two `Host`
-/// lines, for the reader to refuse.
+/// A request that HTTP/1.1 can hold is passed on whatever it says, for the reader to judge.
 ///
 /// # Errors
 /// [`Malformed`]; `out` then holds a part of a head.
@@ -96,11 +95,15 @@ fn write_hosts(head: &request::Parts, out: &mut Vec<u8>) -> Result<(), Malformed
     if let Some(authority) = authority {
         write_line(b"host", authority.as_bytes(), out);
     }
+    if authority.is_none() && head.method == Method::CONNECT {
+        return Err(Malformed::Authority);
+    }
     for host in head.headers.get_all(header::HOST) {
         let host = checked(host)?;
-        let same = authority.is_some_and(|one| one.as_bytes().eq_ignore_ascii_case(host));
-        if !same {
-            write_line(b"host", host, out);
+        match authority {
+            Some(one) if one.as_bytes().eq_ignore_ascii_case(host) => {}
+            Some(_) => return Err(Malformed::Authority),
+            None => write_line(b"host", host, out),
         }
     }
     Ok(())

@@ -20,6 +20,9 @@ pub enum Malformed {
     /// A `:path` that is no absolute path, and no `*` of an OPTIONS (RFC 9113 §8.3.1).
     #[error("malformed :path")]
     Path,
+    /// An `:authority` and a `host` that differ, or none where there must be one (RFC 9113 §8.3.1).
+    #[error("contradictory or missing :authority")]
+    Authority,
     /// A `:scheme` other than http and https.
     #[error("unknown :scheme")]
     Scheme,

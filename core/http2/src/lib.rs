@@ -7,12 +7,13 @@
 //! rule about requests stands in one place.
 //!
 //! It is no implementation of HTTP/2: frames, header compression and flow control are the business
-//! of the `h2` crate. [`Flood`] counts the frames for which that crate has no limit.
+//! of the `h2` crate. [`Frames`] looks at what passes for what that crate has no limit or
+//! no name for.
 
 pub mod decode;
 pub mod encode;
 mod fields;
-mod flood;
+mod frames;
 
 pub use fields::Malformed;
-pub use flood::{Excess, Flood};
+pub use frames::{Frames, Offence};

@@ -47,15 +47,6 @@ fn requests_become_text() {
             "GET / HTTP/1.1\r\nhost: a:80\r\n\r\n",
             Framing::Raw,
         ),
-        // Rule 29: two hosts go on as two, which no reader of HTTP/1.1 takes.
-        (
-            "GET",
-            "http://a/",
-            &[("host", "b")],
-            false,
-            "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
-            Framing::Raw,
-        ),
         // Without :authority the field stands.
         (
             "OPTIONS",
@@ -113,7 +104,7 @@ fn requests_become_text() {
 
 #[test]
 fn malformed_requests_are_refused() {
-    use Malformed::{ConnectionField, Length, Path, Scheme, Te, Value};
+    use Malformed::{Authority, ConnectionField, Length, Path, Scheme, Te, Value};
     let cases: &[(&str, &str, Fields, Malformed)] = &[
         // Rule 28: what is about connections.
         (
@@ -150,6 +141,8 @@ fn malformed_requests_are_refused() {
         // Rule 29.
         ("GET", "*", &[("host", "a")], Path),
         ("GET", "ftp://a/", &[], Scheme),
+        ("GET", "http://a/", &[("host", "b")], Authority),
+        ("CONNECT", "/", &[], Authority),
     ];
     for (method, target, fields, malformed) in cases {
         assert_eq!(

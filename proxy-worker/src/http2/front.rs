@@ -10,10 +10,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use core_http2::Offence;
 use futures_util::Stream as _;
 use futures_util::stream::FuturesUnordered;
-use h2::RecvStream;
 use h2::server::{Connection, Handshake, SendResponse};
+use h2::{Reason, RecvStream};
 use http::Request;
 
 use super::front_stream::FrontStream;
@@ -66,6 +67,8 @@ pub(crate) struct Front<I: Io, D: Dial> {
     /// Requests taken back that no answered one makes up for.
     aborts: u32,
     leaving: bool,
+    /// The client was told of its offence.
+    accused: bool,
     wait: Wait,
     key: Key,
     doing: Doing,
@@ -126,6 +129,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             requests: 0,
             aborts: 0,
             leaving: false,
+            accused: false,
             // Anything else than the first, so that its deadline is set.
             wait: Wait::Sessions,
             key,
@@ -180,12 +184,20 @@ impl<I: Io, D: Dial> Front<I, D> {
         loop {
             match &mut self.phase {
                 Phase::Handshake(handshake) => match Pin::new(handshake.as_mut()).poll(cx) {
+                    Poll::Pending if self.wire.offence().is_some() => self.phase = Phase::Over,
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(connection)) => self.phase = Phase::Open(Box::new(connection)),
                     Poll::Ready(Err(_)) => self.phase = Phase::Over,
                 },
                 Phase::Open(connection) => match connection.poll_accept(cx) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => match self.wire.offence() {
+                        Some(offence) if !self.accused => {
+                            tracing::debug!(client = %self.peer.address, "HTTP/2: {offence}");
+                            self.accused = true;
+                            connection.abrupt_shutdown(reason(offence));
+                        }
+                        _ => return Poll::Pending,
+                    },
                     Poll::Ready(Some(Ok((request, response)))) => self.open(request, response),
                     Poll::Ready(Some(Err(error))) => {
                         tracing::debug!(client = %self.peer.address, "HTTP/2: {error}");
@@ -232,7 +244,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             && let Phase::Open(connection) = &mut self.phase
         {
             tracing::debug!(client = %self.peer.address, "HTTP/2: too many requests taken back");
-            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
     }
 
@@ -307,6 +319,15 @@ impl<I: Io, D: Dial> Front<I, D> {
         };
         self.worker.counters.turn(self.doing, doing);
         self.doing = doing;
+    }
+}
+
+const fn reason(offence: Offence) -> Reason {
+    match offence {
+        Offence::Flood => Reason::ENHANCE_YOUR_CALM,
+        Offence::Size => Reason::FRAME_SIZE_ERROR,
+        Offence::Window => Reason::FLOW_CONTROL_ERROR,
+        Offence::Ended => Reason::STREAM_CLOSED,
     }
 }
 

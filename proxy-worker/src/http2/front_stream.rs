@@ -3,27 +3,21 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use core_http2::decode::{BodyPart, ResponseDecoder, ResponsePart};
-use core_http2::encode::{self, Framing};
+use core_http2::encode;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
-use super::broken;
+use super::incoming::Incoming;
+use super::{broken, poll_capacity};
 use crate::io::Io;
 
 /// The stream.
 #[derive(Debug)]
 pub(crate) struct FrontStream {
-    /// Text that the session has not read yet, and how much of it it has.
-    text: Vec<u8>,
-    read: usize,
-    /// Payload that comes behind it.
-    piece: Bytes,
-    framing: Framing,
-    request: RecvStream,
-    request_ended: bool,
+    request: Incoming,
     response: Sending,
     decoder: ResponseDecoder,
     /// Why the response must not be taken for complete.
@@ -45,16 +39,10 @@ impl FrontStream {
         mut response: SendResponse<Bytes>,
         mut text: Vec<u8>,
     ) -> Option<Self> {
-        let (head, request) = request.into_parts();
-        let request_ended = request.is_end_stream();
-        match encode::request(&head, !request_ended, &mut text) {
+        let (head, body) = request.into_parts();
+        match encode::request(&head, !body.is_end_stream(), &mut text) {
             Ok(framing) => Some(Self {
-                text,
-                read: 0,
-                piece: Bytes::new(),
-                framing,
-                request,
-                request_ended,
+                request: Incoming::new(text, framing, body),
                 response: Sending::Head(response),
                 decoder: ResponseDecoder::new(head.method == Method::HEAD),
                 cut: None,
@@ -72,61 +60,22 @@ impl FrontStream {
         self.decoder.is_done()
     }
 
-    /// Copies text, then payload; answers how many octets.
-    fn copy_held(&mut self, room: &mut [u8]) -> usize {
-        let text = self.text.get(self.read..).unwrap_or_default();
-        if !text.is_empty() {
-            let count = copy(text, room);
-            self.read += count;
-            return count;
-        }
-        if self.piece.is_empty() {
-            return 0;
-        }
-        let count = copy(&self.piece, room);
-        self.piece.advance(count);
-        // The connection is gone if this fails, which the next read tells.
-        drop(self.request.flow_control().release_capacity(count));
-        if self.piece.is_empty() {
-            self.restart_text();
-            encode::piece_end(self.framing, &mut self.text);
-        }
-        count
-    }
-
-    fn restart_text(&mut self) {
-        self.text.clear();
-        self.read = 0;
-    }
-
     /// Takes what the client sent next; `false` when nothing more can come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.is_answered() {
             return Poll::Ready(Ok(false));
         }
-        if self.request_ended {
+        if self.request.has_ended() {
             let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
             return Poll::Ready(Err(broken(reason.into())));
         }
-        match ready!(self.request.poll_data(cx)) {
-            Some(Ok(piece)) if piece.is_empty() => {}
-            Some(Ok(piece)) => {
-                self.restart_text();
-                encode::piece_start(self.framing, piece.len(), &mut self.text);
-                self.piece = piece;
-            }
-            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
-            None => {
-                let trailers = ready!(self.request.poll_trailers(cx)).map_err(broken)?;
-                self.request_ended = true;
-                self.restart_text();
-                if let Err(error) = encode::end(self.framing, trailers.as_ref(), &mut self.text) {
-                    self.cut = Some(Reason::PROTOCOL_ERROR);
-                    return Poll::Ready(Err(io::Error::other(error)));
-                }
-            }
+        let more = ready!(self.request.poll_more(cx));
+        if let Err(error) = &more
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            self.cut = Some(Reason::PROTOCOL_ERROR);
         }
-        Poll::Ready(Ok(true))
+        Poll::Ready(more.map(|()| true))
     }
 
     fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
@@ -208,7 +157,7 @@ impl Io for FrontStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut filled = 0;
         while let Some(room) = room.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let count = self.copy_held(room);
+            let count = self.request.copy(room);
             filled += count;
             if count > 0 {
                 continue;
@@ -268,35 +217,9 @@ impl Drop for FrontStream {
     }
 }
 
-/// Waits until the client takes payload; answers how much of `wanted` octets.
-fn poll_capacity(
-    body: &mut SendStream<Bytes>,
-    cx: &mut Context<'_>,
-    wanted: usize,
-) -> Poll<io::Result<usize>> {
-    body.reserve_capacity(wanted);
-    while body.capacity() == 0 {
-        match ready!(body.poll_capacity(cx)) {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
-            None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-    Poll::Ready(Ok(body.capacity().min(wanted)))
-}
-
 fn head(status: StatusCode, fields: HeaderMap) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
-}
-
-/// Copies as much as there is room for; answers how many octets.
-fn copy(from: &[u8], room: &mut [u8]) -> usize {
-    let count = from.len().min(room.len());
-    if let (Some(room), Some(from)) = (room.get_mut(..count), from.get(..count)) {
-        room.copy_from_slice(from);
-    }
-    count
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use core_http2::Flood;
+use core_http2::{Frames, Offence};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::Io;
@@ -33,8 +33,12 @@ struct Line<I> {
     held_below: bool,
     /// Set by each octet that moved; whoever watches the time takes it.
     moved: bool,
-    flood: Flood,
+    /// Reads that came to something.
+    reads: u64,
+    frames: Frames,
     second: u64,
+    /// Nothing more is read after it.
+    offence: Option<Offence>,
 }
 
 impl<I: Io> Wire<I> {
@@ -46,8 +50,10 @@ impl<I: Io> Wire<I> {
             sent: 0,
             held_below: false,
             moved: false,
-            flood: Flood::new(preface),
+            reads: 0,
+            frames: Frames::new(preface),
             second: 0,
+            offence: None,
         })))
     }
 
@@ -59,6 +65,16 @@ impl<I: Io> Wire<I> {
     /// Tells the time by which frames are counted.
     pub(super) fn set_second(&self, second: u64) {
         self.0.borrow_mut().second = second;
+    }
+
+    /// How often something was read.
+    pub(super) fn reads(&self) -> u64 {
+        self.0.borrow().reads
+    }
+
+    /// What the peer did wrong.
+    pub(super) fn offence(&self) -> Option<Offence> {
+        self.0.borrow().offence
     }
 
     /// Sends what was collected.
@@ -89,6 +105,7 @@ impl<I: Io> Line<I> {
             self.moved = true;
             self.sent += count;
         }
+        ready!(self.io.poll_flush(cx, &mut self.moved))?;
         self.sent = 0;
         self.unsent.clear();
         if self.unsent.capacity() > BUFFER_KEPT {
@@ -114,13 +131,20 @@ impl<I: Io> AsyncRead for Wire<I> {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut line = self.0.borrow_mut();
+        if line.offence.is_some() {
+            return Poll::Pending;
+        }
         let octets = room.initialize_unfilled();
         let count = ready!(line.io.poll_read(cx, octets))?;
         let second = line.second;
-        line.flood
-            .take(octets.get(..count).unwrap_or_default(), second)
-            .map_err(io::Error::other)?;
+        let octets = octets.get(..count).unwrap_or_default();
+        if let Err(offence) = line.frames.take(octets, second) {
+            // Whoever polls the connection asks.
+            line.offence = Some(offence);
+            return Poll::Pending;
+        }
         room.advance(count);
+        line.reads += 1;
         line.moved = true;
         Poll::Ready(Ok(()))
     }

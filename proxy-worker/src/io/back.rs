@@ -4,9 +4,11 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use ipc::proxy::UpstreamProtocol;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::http2::BackStream;
 use crate::introduction::header_for;
 
 use super::{Call, Connecting, Dial, Io, Tcp, Tls, Wire};
@@ -18,6 +20,8 @@ pub(crate) enum Back {
     Plain(Tcp),
     /// TLS.
     Tls(Tls),
+    /// A stream of HTTP/2.
+    Stream(BackStream),
 }
 
 impl Io for Back {
@@ -25,6 +29,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.poll_read(cx, room),
             Self::Tls(io) => io.poll_read(cx, room),
+            Self::Stream(io) => io.poll_read(cx, room),
         }
     }
 
@@ -36,6 +41,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.poll_write(cx, parts),
             Self::Tls(io) => io.poll_write(cx, parts),
+            Self::Stream(io) => io.poll_write(cx, parts),
         }
     }
 
@@ -43,6 +49,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.poll_flush(cx, moved),
             Self::Tls(io) => io.poll_flush(cx, moved),
+            Self::Stream(io) => io.poll_flush(cx, moved),
         }
     }
 
@@ -50,6 +57,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.shut_down(cx),
             Self::Tls(io) => io.shut_down(cx),
+            Self::Stream(io) => io.shut_down(cx),
         }
     }
 
@@ -57,6 +65,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.is_watched(),
             Self::Tls(io) => io.is_watched(),
+            Self::Stream(io) => io.is_watched(),
         }
     }
 
@@ -64,6 +73,7 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.make_close_a_reset(),
             Self::Tls(io) => io.make_close_a_reset(),
+            Self::Stream(io) => io.make_close_a_reset(),
         }
     }
 
@@ -71,6 +81,15 @@ impl Io for Back {
         match self {
             Self::Plain(io) => io.is_stale(),
             Self::Tls(io) => io.is_stale(),
+            Self::Stream(io) => io.is_stale(),
+        }
+    }
+
+    fn is_untouched(&self) -> bool {
+        match self {
+            Self::Plain(io) => io.is_untouched(),
+            Self::Tls(io) => io.is_untouched(),
+            Self::Stream(io) => io.is_untouched(),
         }
     }
 }
@@ -87,20 +106,38 @@ impl Dial for Network {
     fn dial(&self, call: Call) -> Connecting<Back> {
         let wire = self.wire.clone();
         Box::pin(async move {
-            let mut stream = TcpStream::connect(call.server).await?;
-            stream.set_nodelay(true)?;
-            if let Some(version) = call.transport.send_proxy {
-                stream.write_all(&header_for(&call.client, version)).await?;
+            let transport = &call.transport;
+            match transport.protocol {
+                UpstreamProtocol::Http1 => connect(&call, wire).await,
+                UpstreamProtocol::Http2 => {
+                    let secure = transport.tls.is_some();
+                    let connect = connect(&call, wire);
+                    let stream = transport.connections.open(call.server, secure, connect);
+                    Ok(Back::Stream(stream.await?))
+                }
             }
-            let tcp = Tcp::watched(stream);
-            let Some(tls) = &call.transport.tls else {
-                return Ok(Back::Plain(tcp));
-            };
-            let tls = tls.connection(call.server.ip()).map_err(io::Error::other)?;
-            let mut io = Tls::new(tcp, tls.into(), wire);
-            let handshake = poll_fn(|cx| io.poll_handshake(cx)).await;
-            handshake.inspect_err(|error| call.transport.complain(call.server, error))?;
-            Ok(Back::Tls(io))
         })
     }
+}
+
+/// A connection, and what comes before HTTP.
+async fn connect(call: &Call, wire: Wire) -> io::Result<Back> {
+    let mut stream = TcpStream::connect(call.server).await?;
+    stream.set_nodelay(true)?;
+    if let Some(version) = call.transport.send_proxy {
+        stream.write_all(&header_for(&call.client, version)).await?;
+    }
+    let tcp = Tcp::watched(stream);
+    let Some(tls) = &call.transport.tls else {
+        return Ok(Back::Plain(tcp));
+    };
+    let tls = tls.connection(call.server.ip()).map_err(io::Error::other)?;
+    let mut io = Tls::new(tcp, tls.into(), wire);
+    let handshake = poll_fn(|cx| io.poll_handshake(cx)).await;
+    handshake.inspect_err(|error| call.transport.complain(call.server, error))?;
+    if call.transport.protocol == UpstreamProtocol::Http2 && io.protocol() != Some(::tls::H2) {
+        // Whoever speaks HTTP/2 says so (RFC 9113 §3.2).
+        return Err(io::Error::other("the server does not speak HTTP/2"));
+    }
+    Ok(Back::Tls(io))
 }

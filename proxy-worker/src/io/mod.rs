@@ -51,6 +51,12 @@ pub(crate) trait Io: Unpin + 'static {
     /// Whether an idle stream has something to say, which can only be its end or nonsense. Costs no
     /// system call while nothing happened.
     fn is_stale(&mut self) -> bool;
+
+    /// Whether the peer has said that it did nothing with what was written, so that all of it can be
+    /// written to another without harm.
+    fn is_untouched(&self) -> bool {
+        false
+    }
 }
 
 /// A connection that is being made.

@@ -425,7 +425,13 @@ impl<D: Dial> Exchange<D> {
     /// one, once.
     pub(super) fn handle_early_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
         let reused = matches!(self.line, Line::Open { reused: true, .. });
-        if reused && !self.fresh_only && self.can_repeat() {
+        let untouched = matches!(&self.line, Line::Open { port, .. } if port.io.is_untouched());
+        let harmless = if untouched {
+            !self.body_touched
+        } else {
+            reused && self.can_repeat()
+        };
+        if harmless && !self.fresh_only {
             self.fresh_only = true;
             worker.counters.add(Counter::Retries, 1);
             return self.connect_to(self.server, worker);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
+mod http2;
 mod overload;
 mod proxy_header;
 mod secure;

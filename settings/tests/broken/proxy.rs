@@ -130,6 +130,38 @@ limits = { h2_streams = -1 }"#,
         found: &[r#"3:25 error: "h2_streams" must be a whole number from 0 to 4294967295, not -1"#],
     },
     Case {
+        name: "HTTP/2 over TLS without TLS",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.0.9:80" }]
+protocol = "h2""#,
+        found: &[
+            r#"3:12 error: "h2" is HTTP/2 over TLS, and there is no "tls"; without TLS it is "h2c""#,
+        ],
+    },
+    Case {
+        name: "HTTP/2 without TLS with TLS",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.0.9:80" }]
+protocol = "h2c"
+tls = {}"#,
+        found: &[
+            r#"3:12 error: "h2c" is HTTP/2 without TLS, and there is "tls"; with TLS it is "h2""#,
+        ],
+    },
+    Case {
+        name: "HTTP/2 with a PROXY header",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.0.9:80" }]
+protocol = "h2c"
+send_proxy = "v1""#,
+        found: &[
+            r#"3:12 error: "send_proxy" is for one client, and a connection of HTTP/2 is for many; leave one of the two out"#,
+        ],
+    },
+    Case {
         name: "two listeners on one address",
         before: &[LISTENER],
         text: r#"[listeners.also]

@@ -220,7 +220,10 @@ fn upstream_spec(
             settings::Balance::RoundRobin => Balance::RoundRobin,
             settings::Balance::LeastConn => Balance::LeastConn,
         },
-        protocol: UpstreamProtocol::Http1,
+        protocol: match upstream.protocol {
+            settings::Protocol::Http1 => UpstreamProtocol::Http1,
+            settings::Protocol::H2 | settings::Protocol::H2c => UpstreamProtocol::Http2,
+        },
         tls: upstream.tls.as_ref().map(|tls| credentials.upstream(tls)),
         send_proxy: upstream.send_proxy.map(proxy_version),
         idle_max: upstream.keep_alive.idle,

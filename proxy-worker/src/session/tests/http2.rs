@@ -222,7 +222,8 @@ async fn malformed_request_is_reset_and_the_connection_goes_on() {
             .headers_mut()
             .insert("host", HeaderValue::from_static("b"));
         let (response, _) = client.send(request, true);
-        assert_eq!(Answer::of(response).await.status, 400);
+        let answer = Answer::of(response).await;
+        assert_eq!(answer.reset, Some(Reason::PROTOCOL_ERROR));
         assert_eq!(client.get("/app/").await, Answer::short(200, "."));
         assert_eq!(lab.dials(), 1);
     })

@@ -1,0 +1,89 @@
+//! Rule 36: floods of frames that `h2` has no limit for; and errors that have names of their own.
+
+use core_http2::{Frames, Offence};
+
+/// A frame with `flags`, of stream 1 where its kind has a stream.
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("a short frame");
+    let mut octets = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
+    octets.extend_from_slice(payload);
+    octets
+}
+
+#[test]
+fn frames_over_the_limit_of_a_second_are_an_offence() {
+    let cases: [(u8, usize, u32, _); 6] = [
+        (6, 8, 100, Err(Offence::Flood)),
+        (4, 6, 50, Err(Offence::Flood)),
+        (2, 5, 200, Err(Offence::Flood)),
+        (0xbe, 3, 200, Err(Offence::Flood)),
+        (0, 3, 10_000, Ok(())),
+        (8, 4, 10_000, Ok(())),
+    ];
+    for (kind, length, limit, beyond) in cases {
+        let mut frames = Frames::new(0);
+        let frame = frame(kind, 0, &vec![1; length]);
+        for _ in 0..limit {
+            assert_eq!(frames.take(&frame, 7), Ok(()), "{kind}");
+        }
+        assert_eq!(frames.take(&frame, 7), beyond, "{kind}");
+        // Another second, another budget.
+        assert_eq!(frames.take(&frame, 8), Ok(()), "{kind}");
+    }
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let cases: [(Vec<u8>, _); 13] = [
+        (frame(6, 0, &[0; 7]), Err(Offence::Size)),
+        (frame(2, 0, &[0; 4]), Err(Offence::Size)),
+        (frame(3, 0, &[0; 3]), Err(Offence::Size)),
+        (frame(8, 0, &[0; 3]), Err(Offence::Size)),
+        (frame(4, 0, &[0; 5]), Err(Offence::Size)),
+        (frame(4, 1, &[0; 6]), Err(Offence::Size)),
+        (frame(4, 1, &[]), Ok(())),
+        (
+            frame(4, 0, &[0, 3, 0xff, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]),
+            Ok(()),
+        ),
+        (
+            frame(4, 0, &[0, 3, 0xff, 0, 0, 0, 0, 4, 0x80, 0, 0, 0]),
+            Err(Offence::Window),
+        ),
+        ([frame(1, 4, &[0]), frame(0, 1, &[0])].concat(), Ok(())),
+        (
+            [frame(1, 5, &[0]), frame(0, 0, &[0])].concat(),
+            Err(Offence::Ended),
+        ),
+        // What interrupts a header block is for h2 to judge.
+        ([frame(1, 1, &[0]), frame(0, 0, &[0])].concat(), Ok(())),
+        (
+            [frame(3, 0, &[0; 4]), frame(1, 0, &[0])].concat(),
+            Err(Offence::Ended),
+        ),
+    ];
+    for (octets, expected) in cases {
+        for size in [1, 5, 100] {
+            let mut frames = Frames::new(0);
+            let mut pieces = octets.chunks(size);
+            let result = pieces.try_for_each(|piece| frames.take(piece, 0));
+            assert_eq!(result, expected, "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn frames_are_told_apart_wherever_reads_end() {
+    let mut octets = vec![b'P'; 24];
+    for _ in 0..101 {
+        // The payload looks like the head of another frame.
+        octets.extend_from_slice(&frame(6, 0, &[0, 0, 0, 6, 0, 0, 0, 0]));
+        octets.extend_from_slice(&frame(0, 0, &[4; 30]));
+    }
+    for size in [1, 2, 7, 9, 10, 1000] {
+        let mut frames = Frames::new(24);
+        let mut pieces = octets.chunks(size);
+        let result = pieces.try_for_each(|piece| frames.take(piece, 0));
+        assert_eq!(result, Err(Offence::Flood), "{size}");
+    }
+}
