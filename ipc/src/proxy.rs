@@ -367,6 +367,8 @@ pub enum Counter {
     HeadersRefused = 9,
     /// Connections that were turned away because descriptors or memory ran out.
     Shed = 10,
+    /// Connections that were turned away because there were as many as the configuration allows.
+    Crowded = 11,
 }
 
 impl Counter {

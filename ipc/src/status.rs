@@ -254,6 +254,8 @@ pub struct Traffic {
     pub headers_refused: u64,
     /// Connections turned away because descriptors or memory ran out.
     pub shed: u64,
+    /// Connections turned away because of a limit on their number.
+    pub crowded: u64,
     /// Requests.
     pub requests: u64,
     /// Open connections.

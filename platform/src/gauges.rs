@@ -1,16 +1,22 @@
 //! Numbers that go up and down, in memory that several processes share: each worker counts in its own
 //! block, and the sum over the blocks is the node's. The block of a worker that ends is cleared.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::counters::SLOTS_MAX;
 use crate::shared::{Block, Blocks};
 
-/// Gauges of each worker.
+/// Gauges of each worker for which somebody hands out the places.
 pub const GAUGES: usize = 8 * 1024;
+
+/// Gauges behind them, in each of two rows, for what is too much for a list: places by hash.
+pub const CROWD_ROW: usize = 32 * 1024;
+
+const ALL: usize = GAUGES + 2 * CROWD_ROW;
 
 const BLOCKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(SLOTS_MAX - 1);
 
@@ -21,7 +27,9 @@ struct Own {
     /// Whether a worker ever had this block. Workers have the first ones, so sums end at the first
     /// block without.
     used: AtomicU32,
-    values: [AtomicU32; GAUGES],
+    /// The key of the hash; that of the first block is everybody's.
+    seed: AtomicU64,
+    values: [AtomicU32; ALL],
 }
 
 #[expect(unsafe_code, reason = "what is mapped must be made for it")]
@@ -38,7 +46,10 @@ impl SharedGauges {
     /// # Errors
     /// Those of memfd_create(2), ftruncate(2) and mmap(2).
     pub fn create() -> io::Result<Self> {
-        Blocks::create("evenkeel-gauges", BLOCKS).map(Self)
+        let gauges = Self(Blocks::create("evenkeel-gauges", BLOCKS)?);
+        let seed = RandomState::new().hash_one(std::process::id());
+        gauges.0.get(0).seed.store(seed, Ordering::SeqCst);
+        Ok(gauges)
     }
 
     /// Maps those that another process has made.
@@ -52,13 +63,20 @@ impl SharedGauges {
     /// Sets the gauges of a worker to zero: when it begins, and when it has ended.
     pub fn clear(&self, slot: usize) {
         let own = self.0.get(slot);
-        for value in &own.values {
-            value.store(0, Ordering::SeqCst);
+        // What nobody has used is zero, and takes no memory.
+        if own.used.swap(1, Ordering::SeqCst) != 0 {
+            for value in &own.values {
+                value.store(0, Ordering::SeqCst);
+            }
         }
-        own.used.store(1, Ordering::SeqCst);
     }
 
-    /// Adds one to a worker's gauge; those past [`GAUGES`] are ignored.
+    /// The key by which all workers find places in the rows; nobody else knows it.
+    pub fn seed(&self) -> u64 {
+        self.0.get(0).seed.load(Ordering::SeqCst)
+    }
+
+    /// Adds one to a worker's gauge; those past the last are ignored.
     pub fn raise(&self, slot: usize, index: usize) {
         if let Some(value) = self.0.get(slot).values.get(index) {
             value.fetch_add(1, Ordering::SeqCst);
@@ -103,13 +121,14 @@ mod tests {
         ours.raise(0, 5);
         theirs.raise(1, 5);
         theirs.raise(1, 5);
-        theirs.raise(1, GAUGES - 1);
-        theirs.raise(1, GAUGES);
-        assert_eq!((ours.sum(5), ours.sum(GAUGES - 1)), (3, 1));
+        theirs.raise(1, ALL - 1);
+        theirs.raise(1, ALL);
+        assert_eq!((ours.sum(5), ours.sum(ALL - 1)), (3, 1));
         theirs.lower(1, 5);
         assert_eq!(ours.sum(5), 2);
+        assert_eq!(ours.seed(), theirs.seed());
         ours.clear(1);
-        assert_eq!((ours.sum(5), ours.sum(GAUGES)), (1, 0));
+        assert_eq!((ours.sum(5), ours.sum(ALL)), (1, 0));
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Counters {
             handled: sum(Counter::Handled),
             headers_refused: sum(Counter::HeadersRefused),
             shed: sum(Counter::Shed),
+            crowded: sum(Counter::Crowded),
             requests: sum(Counter::Requests),
             active: sum(Counter::Active),
             reading: sum(Counter::Reading),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipc::proxy::Counter;
 
+use crate::crowd::Seats;
 use crate::http2::{Front, Spoken, recognise};
 use crate::introduction::{self, Refusal};
 use crate::io::{Network, Peer, Tcp};
@@ -28,15 +29,14 @@ pub(crate) fn serve(
     let Some(plan) = worker.plan() else {
         return;
     };
-    let listener = plan.listener(id);
+    let Some(listener) = plan.listener(id) else {
+        return;
+    };
     // Whether it serves, which it still does, this node may ask.
-    let is_own = listener.is_some_and(|one| one.may_ask_itself(address.ip()));
-    if worker.is_too_much(&stream) && !is_own {
+    if worker.is_too_much(&stream) && !listener.may_ask_itself(address.ip()) {
         worker.counters.add(Counter::Shed, 1);
-        let answers = listener.is_some_and(|one| one.begins_with_http);
-        return turn_away(worker, stream, answers);
+        return turn_away(worker, Tcp::fresh(stream), listener);
     }
-    let beginning = listener.map_or(Beginning::Protocol, |one| one.beginning(address.ip()));
     let local = plan.tells_local.then(|| stream.local_addr().ok());
     let peer = Peer {
         address,
@@ -44,9 +44,9 @@ pub(crate) fn serve(
         secure: false,
     };
     let tcp = Tcp::fresh(stream);
-    match beginning {
+    match listener.beginning(address.ip()) {
         Beginning::Protocol => begin(worker, tcp, peer, id),
-        Beginning::Header | Beginning::LocalHeader => {
+        beginning @ (Beginning::Header | Beginning::LocalHeader) => {
             let introduced = introduce(Rc::clone(worker), tcp, peer, beginning, id);
             drop(actix_rt::spawn(introduced));
         }
@@ -87,25 +87,53 @@ fn refuse(worker: &Worker<Network>, address: SocketAddr, refusal: &Refusal) {
 
 /// Serves a connection from the first octet of its protocol on.
 fn begin(worker: &Rc<Worker<Network>>, tcp: Tcp, peer: Peer, id: ListenerId) {
-    let worker = Rc::clone(worker);
     let plan = worker.plan();
-    let listener = plan.as_ref().and_then(|plan| plan.listener(id));
-    // The tasks end with their connections; nobody waits for them.
-    match listener {
-        Some(Listener {
-            tls: Some(server),
-            timeouts,
-            ..
-        }) => {
-            let (server, within) = (Rc::clone(server), timeouts.tls_handshake);
-            let secured = secure(worker, tcp, peer, id, server, within);
-            drop(actix_rt::spawn(secured));
+    let Some(listener) = plan.as_ref().and_then(|plan| plan.listener(id)) else {
+        return;
+    };
+    let Some(seats) = seats(worker, listener, &peer) else {
+        return turn_away(worker, tcp, listener);
+    };
+    let worker = Rc::clone(worker);
+    if let Some(server) = &listener.tls {
+        let (server, within) = (Rc::clone(server), listener.timeouts.tls_handshake);
+        spawn(secure(worker, tcp, peer, id, server, within), seats);
+    } else if listener.http2 {
+        let within = listener.timeouts.keep_alive;
+        spawn(serve_either(worker, tcp, peer, id, within), seats);
+    } else {
+        spawn(Session::new(worker, tcp, peer, id), seats);
+    }
+}
+
+/// Seats for one more connection of `peer`; `None` when there are as many as there may be.
+fn seats(worker: &Worker<Network>, listener: &Listener, peer: &Peer) -> Option<Seats> {
+    if listener.may_ask_itself(peer.ip()) {
+        return Some(Seats::default());
+    }
+    let seats = Seats::take(&worker.gauges, listener, peer.ip());
+    if seats.is_none() {
+        worker.counters.add(Counter::Crowded, 1);
+        if let Some(others) = worker.crowded.pass(worker.now()) {
+            let (name, client) = (&listener.name, peer.ip());
+            tracing::warn!(
+                "listener {name} has as many connections as it may, or as {client} may have; \
+                 {others} more were turned away since the last line"
+            );
         }
-        Some(listener) if listener.http2 => {
-            let within = listener.timeouts.keep_alive;
-            drop(actix_rt::spawn(serve_either(worker, tcp, peer, id, within)));
-        }
-        _ => drop(actix_rt::spawn(Session::new(worker, tcp, peer, id))),
+    }
+    seats
+}
+
+/// Serves a connection as a task, which ends with it; nobody waits for it.
+fn spawn(serving: impl Future<Output = ()> + 'static, seats: Seats) {
+    if seats.are_none() {
+        drop(actix_rt::spawn(serving));
+    } else {
+        drop(actix_rt::spawn(async move {
+            serving.await;
+            drop(seats);
+        }));
     }
 }
 

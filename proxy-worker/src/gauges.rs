@@ -20,6 +20,22 @@ impl Gauges {
         Rc::new(Self { shared, slot })
     }
 
+    /// The gauges of all workers.
+    pub(crate) const fn shared(&self) -> &SharedGauges {
+        &self.shared
+    }
+
+    /// Raises a gauge; says what it is for all workers together.
+    pub(crate) fn raise(&self, index: usize) -> u32 {
+        self.shared.raise(self.slot, index);
+        self.shared.sum(index)
+    }
+
+    /// Lowers a gauge that was raised.
+    pub(crate) fn lower(&self, index: usize) {
+        self.shared.lower(self.slot, index);
+    }
+
     /// Connections of all workers.
     pub(crate) fn load(&self, gauge: u16) -> u32 {
         self.shared.sum(usize::from(gauge))

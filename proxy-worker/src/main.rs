@@ -5,6 +5,7 @@
 
 mod access_log;
 mod counters;
+mod crowd;
 mod deadline;
 mod front;
 mod gauges;

@@ -1,16 +1,18 @@
 //! What becomes of new connections while a worker is overloaded: [`Shed`] decides, here it is done.
 
 use std::cell::{OnceCell, RefCell};
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
+use std::task::{Context, Waker};
 
 use core_http1::{Answer, Version, short_answer};
 use ipc::proxy::Counter;
 use platform::resources::{self, MemoryGauge};
 use platform::shortage;
 
-use crate::io::Dial;
+use crate::io::{Dial, Io as _, Tcp};
+use crate::plan::Listener;
 use crate::shed::{Change, Scarce, Shed};
 use crate::worker::Worker;
 
@@ -101,9 +103,9 @@ impl<D: Dial> Worker<D> {
 /// Turns a connection away: with an answer, where HTTP is spoken without anything before it. Nothing
 /// waits for it, so what the client has sent is read first, or the close would be a reset that takes
 /// the answer with it.
-pub(crate) fn turn_away<D: Dial>(worker: &Worker<D>, mut stream: TcpStream, answers: bool) {
+pub(crate) fn turn_away<D: Dial>(worker: &Worker<D>, mut tcp: Tcp, listener: &Listener) {
     worker.counters.add(Counter::Accepted, 1);
-    if !answers {
+    if !listener.begins_with_http {
         return;
     }
     let date = worker.date();
@@ -116,10 +118,11 @@ pub(crate) fn turn_away<D: Dial>(worker: &Worker<D>, mut stream: TcpStream, answ
     let mut octets = worker.lend();
     answer.write_short(&short_answer(503), &mut octets);
     if let Ok(mut scratch) = worker.scratch.try_borrow_mut() {
+        let mut cx = Context::from_waker(Waker::noop());
         // Nobody cares for what it was, or whether it still hears.
-        let _ = stream.read(&mut scratch.read);
-        let _ = stream.write(&octets);
-        let _ = stream.shutdown(Shutdown::Write);
+        drop(tcp.poll_read(&mut cx, &mut scratch.read));
+        drop(tcp.poll_write(&mut cx, &[IoSlice::new(&octets)]));
+        tcp.shut_down(&mut cx);
     }
     worker.take_back(octets);
 }

@@ -206,6 +206,7 @@ pub(crate) mod tests {
             handled: 16_630_948,
             headers_refused: 0,
             shed: 0,
+            crowded: 0,
             requests: 31_070_465,
             reading: 6,
             writing: 179,

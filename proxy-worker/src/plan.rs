@@ -13,6 +13,7 @@ use ipc::proxy::{
 use ipc::status::NodeStatus;
 use ipnet::IpNet;
 
+use crate::crowd::CrowdLimits;
 use crate::gauges::Gauges;
 use crate::io::Io;
 use crate::upstream::Upstream;
@@ -40,6 +41,9 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<Rc<tls::Server>>,
     /// Octets are relayed, whatever they mean.
     pub(crate) is_tcp: bool,
+    pub(crate) name: String,
+    /// Connections that there may be.
+    pub(crate) crowd: CrowdLimits,
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: Limits,
     /// Octets; `u64::MAX` for no limit.
@@ -237,6 +241,11 @@ fn listener(
     Ok(Listener {
         tls: server.map(Rc::new),
         is_tcp: spec.protocol == ListenerProtocol::Tcp,
+        name: spec.name.clone(),
+        crowd: CrowdLimits {
+            of_listener: spec.limits.connections,
+            of_client: spec.limits.connections_per_address,
+        },
         timeouts: spec.timeouts.clone(),
         limits: Limits {
             head_bytes: usize::try_from(spec.limits.header_bytes).unwrap_or(usize::MAX),

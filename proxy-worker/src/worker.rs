@@ -45,7 +45,7 @@ pub(crate) struct Worker<D: Dial> {
     buffers: RefCell<Vec<Vec<u8>>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Counters,
-    gauges: Rc<Gauges>,
+    pub(crate) gauges: Rc<Gauges>,
     /// What seals session tickets, over all configurations.
     pub(crate) tickets: tls::TicketKeys,
     logs: RefCell<Vec<AccessLog>>,
@@ -55,6 +55,8 @@ pub(crate) struct Worker<D: Dial> {
     pub(crate) overload: Overload,
     /// Of connections from whom a PROXY header is not taken.
     pub(crate) strangers: Hush,
+    /// Of connections that are past a limit.
+    pub(crate) crowded: Hush,
     open: Cell<u32>,
     tunnels: Rc<Cell<u32>>,
     time: RefCell<WallTime>,
@@ -111,6 +113,7 @@ impl<D: Dial> Worker<D> {
             request_ids: RequestIds::default(),
             overload: Overload::default(),
             strangers: Hush::default(),
+            crowded: Hush::default(),
             open: Cell::default(),
             tunnels: Rc::default(),
             time: RefCell::new(WallTime {

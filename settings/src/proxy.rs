@@ -162,6 +162,10 @@ pub struct ListenerTimeouts {
 /// How much a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections of the whole node; 0: no limit. Default: 0.
+    pub connections: u32,
+    /// Connections of the whole node from one address (IPv6: from one /64); 0: no limit. Default: 0.
+    pub connections_per_address: u32,
     /// Octets of a request head, 1 KiB to 1 MiB. Default: 32 KiB.
     pub header_bytes: u32,
     /// Fields of a request head, 1 to 1000. Default: 100.
@@ -186,6 +190,8 @@ const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
 };
 
 const DEFAULT_LIMITS: Limits = Limits {
+    connections: 0,
+    connections_per_address: 0,
     header_bytes: 32 << 10,
     headers: 100,
     body: Some(10 << 20),
@@ -324,6 +330,13 @@ impl ListenerTimeouts {
 impl Limits {
     fn read(mut table: Table<'_>) -> Option<Self> {
         let defaults = DEFAULT_LIMITS;
+        let count = |item: &Item<'_>| item.number(0..=u32::MAX);
+        let connections = table.or("connections", defaults.connections, count);
+        let per_address = table.or(
+            "connections_per_address",
+            defaults.connections_per_address,
+            count,
+        );
         let header_bytes = table.or("header_bytes", defaults.header_bytes, |item| {
             u32::try_from(item.size(1 << 10..=1 << 20)?).ok()
         });
@@ -342,6 +355,8 @@ impl Limits {
         });
         table.finish();
         Some(Self {
+            connections: connections?,
+            connections_per_address: per_address?,
             header_bytes: header_bytes?,
             headers: headers?,
             body: body?,

@@ -327,6 +327,11 @@ fn write_traffic(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result 
         traffic.shed,
     )?;
     families.counter(
+        "evenkeel_connections_limited",
+        "Client connections that were turned away because of a limit on their number.",
+        traffic.crowded,
+    )?;
+    families.counter(
         "evenkeel_requests",
         "Requests of clients.",
         traffic.requests,

@@ -103,6 +103,7 @@ fn node() -> NodeStatus {
             handled: 99,
             headers_refused: 3,
             shed: 4,
+            crowded: 5,
             requests: 1_000,
             active: 9,
             reading: 1,

@@ -2,7 +2,7 @@
 //! servers for it.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -46,20 +46,33 @@ impl Drop for Process {
 
 impl Worker {
     pub(crate) async fn start() -> Self {
+        let counters = SharedCounters::create().unwrap();
+        Self::start_with(0, counters, SharedGauges::create().unwrap()).await
+    }
+
+    /// Another worker of the same node.
+    pub(crate) async fn start_beside(&self, slot: u16) -> Self {
+        let copy = |shared: BorrowedFd<'_>| shared.try_clone_to_owned().unwrap();
+        let counters = SharedCounters::open(copy(self.counters.as_fd())).unwrap();
+        let gauges = SharedGauges::open(copy(self.gauges.as_fd())).unwrap();
+        Self::start_with(slot, counters, gauges).await
+    }
+
+    async fn start_with(slot: u16, counters: SharedCounters, gauges: SharedGauges) -> Self {
         let (ours, theirs) = SeqPacket::pair().unwrap();
         let image = Image::open(Path::new(env!("CARGO_BIN_EXE_evenkeel-proxy"))).unwrap();
         let process = image.start("evenkeel: proxy 0", theirs).unwrap();
         let worker = Self {
             link: Link::new(ours).unwrap(),
             process: Process(process),
-            counters: SharedCounters::create().unwrap(),
-            gauges: SharedGauges::create().unwrap(),
+            counters,
+            gauges,
         };
         let myself = std::fs::metadata("/proc/self").unwrap();
         let welcome = ToChild::Welcome(Welcome {
             version: ipc::VERSION,
             role: Role::Proxy,
-            slot: 0,
+            slot,
             uid: myself.uid(),
             gid: myself.gid(),
             log_level: "info".into(),
@@ -118,8 +131,12 @@ impl Worker {
 
 /// Connects from an address of loopback that nobody listens on: not a question of the node to itself.
 pub(crate) async fn connect_as_client(address: SocketAddr) -> TcpStream {
+    connect_from([127, 0, 0, 2], address).await
+}
+
+pub(crate) async fn connect_from(ip: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.bind((ip, 0).into()).unwrap();
     socket.connect(address).await.unwrap()
 }
 

@@ -33,6 +33,14 @@ pub(crate) const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "fewer than no connections",
+        before: &[LISTENER],
+        text: "limits = { connections = -1 }",
+        found: &[
+            r#"3:26 error: "connections" must be a whole number from 0 to 4294967295, not -1"#,
+        ],
+    },
+    Case {
         name: "a PROXY header of version 3",
         before: &[UPSTREAM],
         text: r#"send_proxy = "v3""#,

@@ -129,8 +129,8 @@ fn listener_spec(
             tunnel: listener.timeouts.tunnel,
         },
         limits: ListenerLimits {
-            connections: 0,
-            connections_per_address: 0,
+            connections: listener.limits.connections,
+            connections_per_address: listener.limits.connections_per_address,
             header_bytes: listener.limits.header_bytes,
             headers: listener.limits.headers,
             body: listener.limits.body.unwrap_or(0),
