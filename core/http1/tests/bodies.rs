@@ -47,6 +47,7 @@ fn fixed_body_ends_after_its_octets() {
     );
 }
 
+/// Rule 17.
 #[test]
 fn body_cut_short_is_never_a_clean_end() {
     let mut fixed = Body::new(BodyLength::Fixed(1), Framing::Keep, 0);
@@ -73,6 +74,7 @@ fn good_chunks_pass_as_they_are() {
     assert_eq!((passed.len(), left_over, complete), (11, 5, true));
 }
 
+/// Rules 1 and 14.
 #[test]
 fn malformed_chunks_are_refused() {
     for bytes in [
@@ -108,6 +110,7 @@ fn malformed_chunks_are_refused() {
     }
 }
 
+/// Rule 14.
 #[test]
 fn chunk_size_that_overflows_is_too_large() {
     assert_eq!(chunked(b"ffffffffffffffff\r\n"), Err(BodyFault::TooLarge));
@@ -120,6 +123,7 @@ fn payload_over_the_limit_is_refused_in_sum() {
     assert_eq!(body.step(b"5\r\nhello\r\n4\r\n"), Err(BodyFault::TooLarge));
 }
 
+/// Rule 14.
 #[test]
 fn extensions_are_checked_and_not_passed_on() {
     let (passed, _, complete) = chunked(b"5;a=b;c=\"d;e\"\r\nhello\r\n0;last\r\n\r\n").unwrap();
@@ -131,6 +135,7 @@ fn extensions_are_checked_and_not_passed_on() {
     assert_eq!(chunked(&endless), Err(BodyFault::Chunk));
 }
 
+/// Rule 15.
 #[test]
 fn trailer_fields_that_could_pass_for_header_fields_are_dropped() {
     let bytes = b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: x\r\nAuthorization: y\r\n\
@@ -147,6 +152,7 @@ fn trailer_fields_that_could_pass_for_header_fields_are_dropped() {
     assert_eq!(passed, b"0\r\n\r\n");
 }
 
+/// Rule 15.
 #[test]
 fn malformed_trailers_are_refused() {
     let many = format!("0\r\n{}\r\n", "X: y\r\n".repeat(101));

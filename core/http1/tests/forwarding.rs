@@ -82,6 +82,7 @@ fn client_copies_of_identity_fields_are_dropped_with_their_aliases() {
     assert_eq!(out.matches("X-Forwarded-For").count(), 1, "{out}");
 }
 
+/// Rule 19.
 #[test]
 fn hop_by_hop_fields_end_here() {
     let out = forwarded(
@@ -95,6 +96,7 @@ fn hop_by_hop_fields_end_here() {
     assert!(out.contains("Kept: 1\r\n"), "{out}");
 }
 
+/// Rule 19 (CVE-2024-45410).
 #[test]
 fn connection_cannot_remove_protected_fields() {
     let out = forwarded(
@@ -132,6 +134,7 @@ fn host_comes_from_the_target_or_the_default_where_it_must() {
     assert!(!old.contains("X-Forwarded-Host"), "{old}");
 }
 
+/// Rules 15 and 19.
 #[test]
 fn te_trailers_goes_on_with_its_connection_option() {
     let out = forwarded("GET / HTTP/1.1\r\nHost: x\r\nTE: trailers, gzip\r\n\r\n");
@@ -159,6 +162,7 @@ fn response_keeps_its_lines_and_gets_a_date() {
     );
 }
 
+/// Rule 20.
 #[test]
 fn connection_of_the_client_is_told_where_silence_would_mislead() {
     let head = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 0\r\n\r\n";
@@ -220,12 +224,28 @@ fn node_header_of_a_server_is_replaced_by_ours() {
     );
 }
 
+/// Rules 25 and 26: those that nobody knows too.
 #[test]
 fn interim_response_is_passed_on_bare() {
-    let head = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    assert_eq!(delivered(head, &TO_HTTP11), head);
+    for head in [
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+        "HTTP/1.1 199 Whatever\r\n\r\n",
+    ] {
+        assert_eq!(delivered(head, &TO_HTTP11), head);
+    }
 }
 
+/// Rule 27: HTTP/1.0 knows no 100, so nobody is asked for one.
+#[test]
+fn expectation_of_http10_ends_here() {
+    for (version, goes_on) in [("1.1", true), ("1.0", false)] {
+        let head = format!("PUT / HTTP/{version}\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n");
+        let out = forwarded(&head);
+        assert_eq!(out.contains("Expect: 100-Continue\r\n"), goes_on, "{out}");
+    }
+}
+
+/// Rule 16.
 #[test]
 fn length_is_dropped_from_204() {
     let out = delivered(

@@ -41,6 +41,7 @@ fn all_served(heads: &[&[u8]]) {
     }
 }
 
+/// Rule 1.
 #[test]
 fn bare_lf_in_head_is_400() {
     all_refused(
@@ -54,6 +55,7 @@ fn bare_lf_in_head_is_400() {
     );
 }
 
+/// Rule 1.
 #[test]
 fn bare_cr_or_nul_in_head_is_400() {
     all_refused(
@@ -69,6 +71,7 @@ fn bare_cr_or_nul_in_head_is_400() {
     );
 }
 
+/// Rule 2.
 #[test]
 fn one_empty_line_before_a_request_is_skipped_and_no_more() {
     let mut slots = field_slots();
@@ -87,6 +90,7 @@ fn one_empty_line_before_a_request_is_skipped_and_no_more() {
     );
 }
 
+/// Rule 2.
 #[test]
 fn whitespace_before_the_first_field_is_400() {
     all_refused(
@@ -98,6 +102,7 @@ fn whitespace_before_the_first_field_is_400() {
     );
 }
 
+/// Rule 3.
 #[test]
 fn request_line_is_method_sp_target_sp_version() {
     all_refused(
@@ -127,6 +132,7 @@ fn other_protocols_are_400_before_their_first_line_ends() {
     all_refused(400, &[b"\x16\x03\x01", b"\x05\x01\0", b"\x80"]);
 }
 
+/// Rule 3.
 #[test]
 fn other_versions_are_505() {
     all_refused(
@@ -139,6 +145,7 @@ fn other_versions_are_505() {
     );
 }
 
+/// Rule 4 (CVE-2023-25725).
 #[test]
 fn field_name_is_a_token_right_before_the_colon() {
     for line in [
@@ -159,12 +166,14 @@ fn field_name_is_a_token_right_before_the_colon() {
     }
 }
 
+/// Rule 5.
 #[test]
 fn folded_line_is_400() {
     assert_eq!(refusal(&with_lines("X: a\r\n b\r\n")), Some(400));
     assert_eq!(refusal(&with_lines("X: a\r\n\tb\r\n")), Some(400));
 }
 
+/// Rule 6.
 #[test]
 fn field_value_with_control_character_is_400() {
     for byte in (0_u8..0x20)
@@ -179,6 +188,7 @@ fn field_value_with_control_character_is_400() {
     all_served(&[b"GET / HTTP/1.1\r\nHost: a\r\nX: a\tb \xe4\r\n\r\n"]);
 }
 
+/// Rule 6.
 #[test]
 fn only_sp_and_htab_are_trimmed_from_values() {
     for value in ["\u{b}5", "\u{c}5", "\u{a0}5", "5\u{85}"] {
@@ -188,6 +198,7 @@ fn only_sp_and_htab_are_trimmed_from_values() {
     assert_eq!(refusal(&with_lines("Content-Length: \t 5 \t\r\n")), None);
 }
 
+/// Rule 7.
 #[test]
 fn http11_has_exactly_one_valid_host() {
     all_refused(
@@ -220,6 +231,7 @@ fn http11_has_exactly_one_valid_host() {
     all_served(&[b"GET / HTTP/1.0\r\n\r\n"]);
 }
 
+/// Rule 8.
 #[test]
 fn absolute_target_replaces_host() {
     let cases = [
@@ -239,6 +251,7 @@ fn absolute_target_replaces_host() {
     }
 }
 
+/// Rule 8 (CVE-2023-45539).
 #[test]
 fn other_target_forms_are_refused() {
     let refused = [
@@ -273,6 +286,7 @@ fn limits_are_414_and_431_even_before_the_head_is_complete() {
     assert_eq!(refusal(&with_lines(&"X: y\r\n".repeat(99))), None);
 }
 
+/// Rule 10.
 #[test]
 fn transfer_encoding_with_content_length_is_400() {
     for lines in [
@@ -283,6 +297,7 @@ fn transfer_encoding_with_content_length_is_400() {
     }
 }
 
+/// Rule 11.
 #[test]
 fn transfer_encoding_is_exactly_chunked_and_only_in_http11() {
     let refused = [
@@ -311,6 +326,7 @@ fn transfer_encoding_is_exactly_chunked_and_only_in_http11() {
     assert_eq!(refusal(&with_lines("Transfer-Encoding: Chunked\r\n")), None);
 }
 
+/// Rule 12.
 #[test]
 fn content_length_is_one_number_of_digits() {
     for value in [
@@ -337,6 +353,7 @@ fn content_length_is_one_number_of_digits() {
     }
 }
 
+/// Rules 13 and 20: a request never ends with its connection.
 #[test]
 fn body_length_and_persistence_are_understood() {
     let cases = [
@@ -390,6 +407,7 @@ fn body_length_and_persistence_are_understood() {
     }
 }
 
+/// Rule 27.
 #[test]
 fn expectations_other_than_continue_are_417() {
     assert_eq!(refusal(&with_lines("Expect: 100-Continue\r\n")), None);

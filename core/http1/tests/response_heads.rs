@@ -20,6 +20,7 @@ fn outcome(head: &str, asked_head: bool) -> Option<(BodyLength, bool)> {
     Some((response.body, response.keep_alive))
 }
 
+/// Rules 1 and 4 to 6, 10 to 12, as they are for servers.
 #[test]
 fn malformed_response_heads_are_refused() {
     for head in [
@@ -63,6 +64,7 @@ fn what_is_no_http_is_refused_before_its_first_line_ends() {
     }
 }
 
+/// Rule 25.
 #[test]
 fn unsolicited_switch_of_protocols_is_refused() {
     assert_eq!(
@@ -74,6 +76,7 @@ fn unsolicited_switch_of_protocols_is_refused() {
     );
 }
 
+/// Rule 16.
 #[test]
 fn responses_without_a_body_have_none_whatever_they_say() {
     let cases = [
@@ -102,6 +105,7 @@ fn responses_without_a_body_have_none_whatever_they_say() {
     }
 }
 
+/// Rules 13 and 20.
 #[test]
 fn body_length_and_reuse_are_understood() {
     let cases = [

@@ -101,6 +101,7 @@ fn resolve(path: &str) -> Result<String, PathFault> {
 mod tests {
     use super::*;
 
+    /// Rule 9.
     #[test]
     fn paths_that_mean_the_same_look_the_same() {
         let cases = [
@@ -129,6 +130,7 @@ mod tests {
         }
     }
 
+    /// Rule 9.
     #[test]
     fn paths_without_a_normal_form_are_refused() {
         let cases = [

@@ -85,6 +85,7 @@ async fn client_that_leaves_a_thinking_server_is_499_at_once() {
     assert_eq!(worker.counters.sum(Counter::Writing.index()), 0);
 }
 
+/// Rule 21.
 #[tokio::test]
 async fn octets_behind_the_last_request_do_not_reset_its_answer() {
     let worker = Worker::start().await;

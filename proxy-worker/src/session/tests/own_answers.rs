@@ -123,6 +123,7 @@ async fn host_decides_who_answers() {
     }
 }
 
+/// Rule 18 (CVE-2025-4366).
 #[tokio::test(start_paused = true)]
 async fn body_that_nobody_read_is_not_taken_for_a_request() {
     run(async {
@@ -157,6 +158,7 @@ async fn chunked_body_is_limited_too() {
     .await;
 }
 
+/// Rules 1 and 14.
 #[tokio::test(start_paused = true)]
 async fn malformed_chunk_is_400() {
     run(async {
@@ -194,6 +196,7 @@ async fn clients_that_are_too_slow_are_told_or_cut() {
     }
 }
 
+/// Rule 37.
 #[tokio::test(start_paused = true)]
 async fn head_that_trickles_has_one_time_for_all() {
     run(async {

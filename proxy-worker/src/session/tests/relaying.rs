@@ -105,6 +105,7 @@ async fn responses_are_passed_on_with_the_right_framing() {
     }
 }
 
+/// Rules 13 and 20.
 #[tokio::test(start_paused = true)]
 async fn response_that_ends_with_the_connection_ends_the_clients_too() {
     run(async {
@@ -118,6 +119,7 @@ async fn response_that_ends_with_the_connection_ends_the_clients_too() {
     .await;
 }
 
+/// Rule 15.
 #[tokio::test(start_paused = true)]
 async fn trailers_reach_who_takes_them() {
     let reply =
@@ -164,6 +166,7 @@ async fn pipelined_requests_are_answered_in_order() {
     .await;
 }
 
+/// Rule 27.
 #[tokio::test(start_paused = true)]
 async fn expectation_is_the_servers_to_meet() {
     run(async {
@@ -257,6 +260,7 @@ async fn node_header_is_added_where_it_is_wanted() {
     .await;
 }
 
+/// Rule 9.
 #[tokio::test(start_paused = true)]
 async fn path_that_was_matched_is_the_path_that_goes_on() {
     run(async {

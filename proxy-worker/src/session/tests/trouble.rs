@@ -134,6 +134,7 @@ async fn server_that_does_not_answer_is_504() {
     .await;
 }
 
+/// Rules 4, 10, 12, 14 and 25, as they are for servers.
 #[tokio::test(start_paused = true)]
 async fn bad_answers_are_502() {
     for reply in [
@@ -159,6 +160,7 @@ async fn bad_answers_are_502() {
     }
 }
 
+/// Rule 17.
 #[tokio::test(start_paused = true)]
 async fn response_cut_short_is_never_a_clean_end() {
     let cases = [
@@ -190,6 +192,7 @@ async fn response_cut_short_is_never_a_clean_end() {
     }
 }
 
+/// Rule 17.
 #[tokio::test(start_paused = true)]
 async fn more_than_was_announced_is_cut_off_and_the_connection_not_used_again() {
     run(async {
@@ -264,6 +267,7 @@ async fn request_is_repeated_once_and_no_more() {
     .await;
 }
 
+/// Rule 18.
 #[tokio::test(start_paused = true)]
 async fn answer_before_the_body_is_passed_on_and_ends_the_connection() {
     run(async {
