@@ -4,7 +4,7 @@ CARGO ?= cargo
 PREFIX ?= /usr
 DESTDIR ?=
 
-.PHONY: demo build test check install-packages release install bench-ha bench soak fuzz clean
+.PHONY: demo build test check install-packages release install bench-ha bench conformance soak fuzz clean
 
 # Two nodes, two back ends and a client on this machine; needs nothing but Rust and a C compiler.
 demo: build
@@ -54,6 +54,15 @@ soak:
 # Inputs that nobody has tried for every decoder; what breaks one is kept in fuzz/corpus.
 fuzz:
 	$(CARGO) run --profile fuzz --package fuzz -- $(SECONDS)
+
+# HTTP/2 by the book: 107 cases of a suite that is not ours, which is fetched and built at the first time.
+HTTPWG = target/conformance/bin/httpwg
+conformance: build $(HTTPWG)
+	python3 lab/conformance.py target/debug/evenkeel $(HTTPWG)
+
+$(HTTPWG):
+	$(CARGO) install httpwg-cli --version 0.2.5 --locked --root target/conformance \
+		--target-dir target/conformance/build
 
 # CPU time per request beside nginx.
 bench: release install-packages

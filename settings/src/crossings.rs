@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::item::Context;
 use crate::report::Position;
 use crate::router::{Failback, Track, TrackSubject, Transport};
-use crate::{ListenerProtocol, RouteAction, Settings, VirtualRouter};
+use crate::{ListenerProtocol, Protocol, Route, RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
 pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
@@ -182,8 +182,10 @@ fn check_tcp_routes(context: &Context<'_>, settings: &Settings) {
             if !route.listeners.contains(name) {
                 continue;
             }
-            let relays = matches!(route.action, RouteAction::Upstream(_));
-            if relays && *route.path.value() == "/" {
+            if let RouteAction::Upstream(upstream) = &route.action
+                && *route.path.value() == "/"
+            {
+                check_speaks_octets(context, settings, name, route, upstream);
                 continue;
             }
             context.error(
@@ -192,6 +194,24 @@ fn check_tcp_routes(context: &Context<'_>, settings: &Settings) {
                 "say with `listener` which listeners this route is for",
             );
         }
+    }
+}
+
+/// Octets have no place in a stream of HTTP/2.
+fn check_speaks_octets(
+    context: &Context<'_>,
+    settings: &Settings,
+    listener: &str,
+    route: &Route,
+    upstream: &str,
+) {
+    let mut upstreams = settings.upstreams.iter();
+    if upstreams.any(|one| one.name == upstream && one.protocol != Protocol::Http1) {
+        context.error(
+            route.path.position(),
+            format!("listener {listener:?} speaks TCP, and upstream {upstream:?} HTTP/2"),
+            "leave out the upstream's `protocol`: what clients speak is passed on as it is",
+        );
     }
 }
 
@@ -289,7 +309,7 @@ fn name_in<'s>(section: &str, subject: &'s TrackSubject) -> Option<&'s str> {
     }
 }
 
-fn upstream_of(route: &crate::Route) -> Option<&str> {
+fn upstream_of(route: &Route) -> Option<&str> {
     match &route.action {
         RouteAction::Upstream(name) => Some(name),
         RouteAction::StatusPage | RouteAction::StubStatus => None,

@@ -67,6 +67,22 @@ status_page = true"#,
         ],
     },
     Case {
+        name: "octets to a server of HTTP/2",
+        before: &[],
+        text: r#"[listeners.mail]
+bind = ["10.0.0.5:25"]
+protocol = "tcp"
+[upstreams.app]
+servers = [{ address = "10.0.0.9:25" }]
+protocol = "h2c"
+[[routes]]
+listener = "mail"
+upstream = "app""#,
+        found: &[
+            r#"7:1 error: listener "mail" speaks TCP, and upstream "app" HTTP/2; leave out the upstream's `protocol`: what clients speak is passed on as it is"#,
+        ],
+    },
+    Case {
         name: "a rate that is a time",
         before: &[LISTENER],
         text: r#"timeouts = { body_min_rate = "1s" }"#,
