@@ -178,7 +178,7 @@ pub(crate) fn questions(snapshot: &CheckSnapshot) -> Result<Vec<Question>, Strin
     let own = client(&OWN_PROXY).map_err(|fault| fault.to_string())?;
     for listener in &snapshot.listeners {
         let tls = match listener.probe {
-            ListenerProbe::Connect | ListenerProbe::Http => None,
+            ListenerProbe::Http => None,
             ListenerProbe::Tls | ListenerProbe::Https => Some(Arc::clone(&own)),
         };
         questions.push(Question::Listener(listener.clone(), tls));

@@ -158,10 +158,8 @@ pub(crate) async fn probe_own(
             introduce(&mut stream, ProxyVersion::V2).await?;
         }
         let stream = secure(stream, tls, address.ip()).await?;
-        match listener.probe {
-            ListenerProbe::Connect => return Ok(Some(Answer::Connected)),
-            ListenerProbe::Tls => return Ok(Some(Answer::Shaken)),
-            ListenerProbe::Http | ListenerProbe::Https => {}
+        if listener.probe == ListenerProbe::Tls {
+            return Ok(Some(Answer::Shaken));
         }
         let request = format!(
             "OPTIONS * HTTP/1.1\r\nHost: {address}\r\nUser-Agent: evenkeel-check\r\n\

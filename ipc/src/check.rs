@@ -51,8 +51,6 @@ pub struct ListenerCheck {
 /// What the node's own proxy is asked. Its certificate is not checked: it need not be for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListenerProbe {
-    /// Whether a connection can be made: what comes after it is another's affair.
-    Connect,
     /// Whether a request is answered.
     Http,
     /// Whether a handshake comes to its end: whoever has no certificate gets no further.
