@@ -247,8 +247,27 @@ pub struct UpstreamSpec {
     pub queue_timeout: Duration,
     /// How many servers are asked at most, 1 and up.
     pub tries: u8,
+    /// When a request is sent again.
+    pub retry_on: RetryOn,
     /// Retries, in percent of the requests under way.
     pub retry_budget: u8,
+}
+
+/// When a request is sent again: what has to happen before any octet of a response went to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryOn {
+    /// No connection could be made.
+    pub connect: bool,
+    /// A kept connection was dead.
+    pub stale: bool,
+    /// The server took too long.
+    pub timeout: bool,
+    /// The server answered 502, or what is none.
+    pub bad_gateway: bool,
+    /// The server answered 503.
+    pub unavailable: bool,
+    /// The server answered 504.
+    pub gateway_timeout: bool,
 }
 
 /// How a server is chosen.
@@ -358,8 +377,8 @@ pub enum Counter {
     Writing = 5,
     /// Idle keep-alive connections.
     Waiting = 6,
-    /// Requests that were sent to another server because the first one failed.
-    Retries = 7,
+    /// Retries because no connection could be made.
+    RetriesConnect = 7,
     /// Lines of access logs that were dropped because the disk was too slow.
     LogLinesLost = 8,
     /// Connections that were closed because they did not begin with the PROXY header that they must
@@ -369,6 +388,18 @@ pub enum Counter {
     Shed = 10,
     /// Connections that were turned away because there were as many as the configuration allows.
     Crowded = 11,
+    /// Requests that went over a connection to a server that had served before.
+    Reused = 12,
+    /// Connections that turned out dead when they were to be used again.
+    Stale = 13,
+    /// Retries because a kept connection was dead.
+    RetriesStale = 14,
+    /// Retries because a server took too long.
+    RetriesTimeout = 15,
+    /// Retries because of what a server answered.
+    RetriesStatus = 16,
+    /// Retries that were not made because there were too many.
+    RetriesRefused = 17,
 }
 
 impl Counter {

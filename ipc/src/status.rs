@@ -266,4 +266,25 @@ pub struct Traffic {
     pub writing: u64,
     /// Idle keep-alive connections.
     pub waiting: u64,
+    /// What was done towards the servers.
+    pub upstreams: UpstreamTraffic,
+}
+
+/// Node-wide counts of what was done towards the servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamTraffic {
+    /// Requests over connections that had served before.
+    pub reused: u64,
+    /// Connections that turned out dead when they were to be used again.
+    pub stale: u64,
+    /// Retries because no connection could be made.
+    pub retries_connect: u64,
+    /// Retries because a kept connection was dead.
+    pub retries_stale: u64,
+    /// Retries because a server took too long.
+    pub retries_timeout: u64,
+    /// Retries because of what a server answered.
+    pub retries_status: u64,
+    /// Retries that were not made because there were too many.
+    pub retries_refused: u64,
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::shared::{Block, Blocks};
 
-/// Counters in one block: two cache lines, so that neighbours do not disturb each other.
-pub const COUNTERS_PER_SLOT: usize = 16;
+/// Counters in one block: whole cache lines, so that neighbours do not disturb each other.
+pub const COUNTERS_PER_SLOT: usize = 32;
 
 /// The most blocks, one for each worker.
 pub const SLOTS_MAX: usize = 256;

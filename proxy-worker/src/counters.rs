@@ -1,7 +1,7 @@
 //! This worker's part of the node's counts.
 
 use ipc::proxy::Counter;
-use ipc::status::Traffic;
+use ipc::status::{Traffic, UpstreamTraffic};
 use platform::counters::SharedCounters;
 
 /// The shared counters, and which block of them is ours.
@@ -93,6 +93,15 @@ impl Counters {
             reading: sum(Counter::Reading),
             writing: sum(Counter::Writing),
             waiting: sum(Counter::Waiting),
+            upstreams: UpstreamTraffic {
+                reused: sum(Counter::Reused),
+                stale: sum(Counter::Stale),
+                retries_connect: sum(Counter::RetriesConnect),
+                retries_stale: sum(Counter::RetriesStale),
+                retries_timeout: sum(Counter::RetriesTimeout),
+                retries_status: sum(Counter::RetriesStatus),
+                retries_refused: sum(Counter::RetriesRefused),
+            },
         }
     }
 }

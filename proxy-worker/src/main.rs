@@ -17,6 +17,7 @@ mod listener;
 mod overload;
 mod pages;
 mod plan;
+mod pool;
 mod port;
 mod queue;
 mod request_id;

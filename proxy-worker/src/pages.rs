@@ -125,7 +125,9 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ipc::status::{Band, RouterState, RouterStatus, ServerStatus, TimerStatus};
+    use ipc::status::{
+        Band, RouterState, RouterStatus, ServerStatus, TimerStatus, UpstreamTraffic,
+    };
 
     use super::*;
 
@@ -211,6 +213,7 @@ pub(crate) mod tests {
             reading: 6,
             writing: 179,
             waiting: 106,
+            upstreams: UpstreamTraffic::default(),
         };
         assert_eq!(
             stub_status(&traffic),

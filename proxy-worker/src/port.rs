@@ -14,6 +14,8 @@ pub(crate) struct Port<I> {
     sent: usize,
     /// Set by each octet that moved; whoever watches the time takes it.
     pub(crate) moved: bool,
+    /// Whether the system ever took an octet of what was sent.
+    pub(crate) has_sent: bool,
 }
 
 impl<I: Io> Port<I> {
@@ -23,6 +25,7 @@ impl<I: Io> Port<I> {
             unsent: Vec::new(),
             sent: 0,
             moved: false,
+            has_sent: false,
         }
     }
 
@@ -84,6 +87,7 @@ impl<I: Io> Port<I> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.moved = true;
+            self.has_sent = true;
             self.sent += count;
         }
         self.unsent = Vec::new();
@@ -97,6 +101,7 @@ impl<I: Io> Port<I> {
             Poll::Ready(0) => Err(io::ErrorKind::WriteZero.into()),
             Poll::Ready(count) => {
                 self.moved = true;
+                self.has_sent = true;
                 Ok(count)
             }
         }

@@ -1,16 +1,17 @@
 //! The servers of an upstream as this worker sees them: whose turn it is, and the idle connections.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use core_balance::{Group, Method, Pick, Policy, Tried};
-use ipc::proxy::{Balance, ServerSpec, UpstreamSpec};
+use core_balance::{Budget, Group, Method, Pick, Policy, Tried};
+use ipc::proxy::{Balance, Counter, ServerSpec, UpstreamSpec};
 
+use crate::counters::Counters;
 use crate::gauges::{Gauges, Seat};
 use crate::io::Io;
+use crate::pool::{Pool, Used};
 use crate::queue::Queue;
 use crate::transport::Transport;
 
@@ -20,8 +21,7 @@ pub(crate) struct Server<I> {
     pub(crate) address: SocketAddr,
     /// Where its connections in use are counted.
     gauge: u16,
-    /// Oldest first; the youngest is used first, so that those too many grow old.
-    idle: RefCell<VecDeque<(I, Duration)>>,
+    pool: Pool<I>,
 }
 
 /// A group of servers.
@@ -31,6 +31,7 @@ pub(crate) struct Upstream<I> {
     pub(crate) transport: Rc<Transport>,
     pub(crate) servers: Vec<Rc<Server<I>>>,
     balance: RefCell<Group>,
+    budget: RefCell<Budget>,
     gauges: Rc<Gauges>,
     /// Requests for which no server has room; they stay over a reload.
     pub(crate) queue: Rc<Queue>,
@@ -58,13 +59,18 @@ impl<I: Io> Upstream<I> {
             max_conns: server.max_conns,
             ready: server.ready,
         });
+        // Connections of another kind are of no use any more.
+        let alike = old.filter(|old| {
+            let kind = |of: &UpstreamSpec| (of.protocol, of.tls.clone(), of.send_proxy);
+            kind(&old.spec) == kind(spec)
+        });
         let server = |spec: &ServerSpec| {
-            let known = old.and_then(|old| old.servers.get(old.place(spec.address)?));
+            let known = alike.and_then(|old| old.servers.get(old.place(spec.address)?));
             known.cloned().unwrap_or_else(|| {
                 Rc::new(Server {
                     address: spec.address,
                     gauge: spec.gauge,
-                    idle: RefCell::default(),
+                    pool: Pool::default(),
                 })
             })
         };
@@ -72,6 +78,7 @@ impl<I: Io> Upstream<I> {
             transport: Rc::new(Transport::new(spec)?),
             servers: spec.servers.iter().map(server).collect(),
             balance: RefCell::new(Group::new(method, policies)),
+            budget: RefCell::default(),
             gauges: Rc::clone(gauges),
             queue: old.map_or_else(Rc::default, |old| Rc::clone(&old.queue)),
             spec: spec.clone(),
@@ -132,38 +139,51 @@ impl<I: Io> Upstream<I> {
         if let Some(index) = self.place(address) {
             self.balance.borrow_mut().set_up(index, up);
             if let Some(server) = self.servers.get(index).filter(|_| !up) {
-                server.idle.borrow_mut().clear();
+                server.pool.clear();
             }
         }
     }
 
     /// An idle connection that is still good.
-    pub(crate) fn check_out(&self, server: usize) -> Option<I> {
-        let mut idle = self.servers.get(server)?.idle.borrow_mut();
-        loop {
-            let (mut io, _) = idle.pop_back()?;
-            if !io.is_stale() {
-                return Some(io);
-            }
+    pub(crate) fn check_out(
+        &self,
+        server: usize,
+        now: Duration,
+        counters: &Counters,
+    ) -> Option<Used<I>> {
+        let (used, dead) = self.servers.get(server)?.pool.check_out(now);
+        if dead > 0 {
+            counters.add(Counter::Stale, dead);
         }
+        if used.is_some() {
+            counters.add(Counter::Reused, 1);
+        }
+        used
     }
 
-    /// Keeps a connection for later; over the limit the oldest goes.
-    pub(crate) fn check_in(&self, server: usize, io: I, now: Duration) {
+    /// Keeps a connection for later, unless it has served enough; over the limit the oldest goes.
+    /// `advertised` is how long the server says that it waits.
+    pub(crate) fn check_in(
+        &self,
+        server: usize,
+        used: Used<I>,
+        advertised: Option<Duration>,
+        now: Duration,
+    ) {
         let max = usize::try_from(self.spec.idle_max).unwrap_or(usize::MAX);
+        let is_worn = self.spec.requests_max > 0 && used.served >= self.spec.requests_max;
+        if is_worn {
+            return;
+        }
         if let Some(server) = self.servers.get(server) {
-            let mut idle = server.idle.borrow_mut();
-            idle.push_back((io, now));
-            if idle.len() > max {
-                idle.pop_front();
-            }
+            server.pool.check_in(used, advertised, max, now);
         }
     }
 
     /// Closes what is idle.
     pub(crate) fn close_idle(&self) {
         for server in &self.servers {
-            server.idle.borrow_mut().clear();
+            server.pool.clear();
         }
     }
 
@@ -174,13 +194,41 @@ impl<I: Io> Upstream<I> {
         self.transport.connections.expire(now, timeout);
         self.queue.call_next();
         for server in &self.servers {
-            let mut idle = server.idle.borrow_mut();
-            while idle
-                .front()
-                .is_some_and(|(_, since)| now - *since > self.spec.idle_timeout)
-            {
-                idle.pop_front();
-            }
+            server.pool.expire(self.spec.idle_timeout, now);
         }
+    }
+}
+
+/// A request's part in what is under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share<I> {
+    upstream: Rc<Upstream<I>>,
+    retries: u32,
+}
+
+impl<I> Share<I> {
+    pub(crate) fn new(upstream: &Rc<Upstream<I>>) -> Self {
+        upstream.budget.borrow_mut().handle_begin();
+        Self {
+            upstream: Rc::clone(upstream),
+            retries: 0,
+        }
+    }
+
+    /// Counts a retry, if there may be one more.
+    pub(crate) fn take_retry(&mut self, is_limited: bool) -> bool {
+        let mut budget = self.upstream.budget.borrow_mut();
+        if is_limited && !budget.allows(self.upstream.spec.retry_budget) {
+            return false;
+        }
+        budget.handle_retry();
+        self.retries += 1;
+        true
+    }
+}
+
+impl<I> Drop for Share<I> {
+    fn drop(&mut self) {
+        self.upstream.budget.borrow_mut().handle_end(self.retries);
     }
 }

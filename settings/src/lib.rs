@@ -45,8 +45,8 @@ pub use script::{Script, ScriptInit};
 pub use tls::{CertificateFiles, ClientAuth, ListenerTls, UpstreamTls};
 pub use track::{TrackFile, TrackProcess};
 pub use upstream::{
-    Balance, Check, KeepAlive, Probe, Protocol, ProxyVersion, Retries, Server, ServerState,
-    Upstream, UpstreamTimeouts,
+    Balance, Check, KeepAlive, Probe, Protocol, ProxyVersion, Retries, RetryCause, Server,
+    ServerState, Upstream, UpstreamTimeouts,
 };
 
 use item::Context;

@@ -1,10 +1,12 @@
 //! `[upstreams.NAME]`: groups of servers, how they are chosen, checked and asked.
 
+mod retries;
 mod server;
 
+pub use retries::{Retries, RetryCause};
 pub use server::{Server, ServerState};
 
-use std::num::{NonZeroU8, NonZeroU16};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use crate::item::{Item, Table};
@@ -104,6 +106,8 @@ pub struct KeepAlive {
     pub idle: u32,
     /// How long one may be idle, 1 ms to 1 d. Default: 50 s.
     pub timeout: Duration,
+    /// Requests that one may serve; `None`, written 0, the default: no limit.
+    pub requests: Option<NonZeroU32>,
 }
 
 /// How long a server may take; each 1 ms to 1 d.
@@ -119,16 +123,10 @@ pub struct UpstreamTimeouts {
     pub queue: Duration,
 }
 
-/// What happens when a server fails before it has got the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retries {
-    /// How many servers are asked at most, the first included; 1 to 16. Default: 2.
-    pub tries: NonZeroU8,
-}
-
 const DEFAULT_KEEP_ALIVE: KeepAlive = KeepAlive {
     idle: 256,
     timeout: Duration::from_secs(50),
+    requests: None,
 };
 
 const DEFAULT_TIMEOUTS: UpstreamTimeouts = UpstreamTimeouts {
@@ -136,10 +134,6 @@ const DEFAULT_TIMEOUTS: UpstreamTimeouts = UpstreamTimeouts {
     read: Duration::from_secs(60),
     send: Duration::from_secs(60),
     queue: Duration::from_secs(5),
-};
-
-const DEFAULT_RETRIES: Retries = Retries {
-    tries: NonZeroU8::MIN.saturating_add(1),
 };
 
 const PROXY_VERSIONS: &[(&str, ProxyVersion)] =
@@ -170,7 +164,7 @@ impl Upstream {
         let check = table.maybe("check", |item| item.table().and_then(Check::read));
         let keep_alive = table.or_empty("keep_alive", DEFAULT_KEEP_ALIVE, KeepAlive::read);
         let timeouts = table.or_empty("timeouts", DEFAULT_TIMEOUTS, UpstreamTimeouts::read);
-        let retries = table.or_empty("retries", DEFAULT_RETRIES, Retries::read);
+        let retries = table.or_empty("retries", Retries::default(), Retries::read);
         table.finish();
         Some(Self {
             name: name.to_owned(),
@@ -304,10 +298,14 @@ impl KeepAlive {
             item.number(0..=65_535)
         });
         let timeout = table.or("timeout", DEFAULT_KEEP_ALIVE.timeout, step_time);
+        let requests = table.or("requests", DEFAULT_KEEP_ALIVE.requests, |item| {
+            item.number(0..=u32::MAX).map(NonZeroU32::new)
+        });
         table.finish();
         Some(Self {
             idle: idle?,
             timeout: timeout?,
+            requests: requests?,
         })
     }
 }
@@ -325,15 +323,5 @@ impl UpstreamTimeouts {
             send: send?,
             queue: queue?,
         })
-    }
-}
-
-impl Retries {
-    fn read(mut table: Table<'_>) -> Option<Self> {
-        let tries = table.or("tries", DEFAULT_RETRIES.tries, |item| {
-            NonZeroU8::new(item.number(1..=16)?)
-        });
-        table.finish();
-        Some(Self { tries: tries? })
     }
 }

@@ -127,9 +127,10 @@ impl Holdings {
                 "make it, or choose another with --state-dir",
             );
         });
-        let counters = left
-            .counters
-            .map_or_else(SharedCounters::create, SharedCounters::open);
+        // An image that counted other things left memory of another size: counting begins anew.
+        let counters = left.counters.map(SharedCounters::open);
+        let counters = counters.and_then(Result::ok);
+        let counters = counters.map_or_else(SharedCounters::create, Ok);
         let counters = counters.map_err(|error| no_memory(&mut report, &error));
         // Those of the image before this one stay with its workers, which only end what they have.
         let gauges = SharedGauges::create().map_err(|error| no_memory(&mut report, &error));

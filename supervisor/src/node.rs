@@ -8,6 +8,7 @@ use ipc::event::Event;
 use ipc::proxy::Counter;
 use ipc::status::{
     NodeStatus, ProcessStatus, RouterStatus, ServerStatus, TimerStatus, TrackStatus, Traffic,
+    UpstreamTraffic,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
@@ -331,5 +332,14 @@ fn traffic(counters: &SharedCounters) -> Traffic {
         reading: sum(Counter::Reading),
         writing: sum(Counter::Writing),
         waiting: sum(Counter::Waiting),
+        upstreams: UpstreamTraffic {
+            reused: sum(Counter::Reused),
+            stale: sum(Counter::Stale),
+            retries_connect: sum(Counter::RetriesConnect),
+            retries_stale: sum(Counter::RetriesStale),
+            retries_timeout: sum(Counter::RetriesTimeout),
+            retries_status: sum(Counter::RetriesStatus),
+            retries_refused: sum(Counter::RetriesRefused),
+        },
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipc::status::{
     Band, NodeStatus, ProcessStatus, RouterState, RouterStatus, ServerStatus, TimerStatus,
-    TrackShare, TrackStatus,
+    TrackShare, TrackStatus, UpstreamTraffic,
 };
 
 use super::families::{Families, Labels};
@@ -351,6 +351,36 @@ fn write_traffic(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result 
         "Open client connections by what they do: a request is read, an answer is written, or \
          nothing happens between two requests.",
         states.map(|(state, count)| ([("state", state.to_owned())], count)),
+    )?;
+    write_upstreams(families, &traffic.upstreams)
+}
+
+fn write_upstreams(families: &mut Families<'_>, traffic: &UpstreamTraffic) -> fmt::Result {
+    families.counter(
+        "evenkeel_upstream_reuse",
+        "Requests that went to a server over a connection that had served before.",
+        traffic.reused,
+    )?;
+    families.counter(
+        "evenkeel_upstream_stale",
+        "Connections to servers that turned out dead when they were to be used again.",
+        traffic.stale,
+    )?;
+    let reasons = [
+        ("connect", traffic.retries_connect),
+        ("stale", traffic.retries_stale),
+        ("timeout", traffic.retries_timeout),
+        ("status", traffic.retries_status),
+    ];
+    families.counters(
+        "evenkeel_retries",
+        "Requests that were sent again, by what had happened before.",
+        reasons.map(|(reason, count)| ([("reason", reason.to_owned())], count)),
+    )?;
+    families.counter(
+        "evenkeel_retry_budget_exhausted",
+        "Requests that were not sent again because too many were at that time.",
+        traffic.retries_refused,
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipc::Role;
 use ipc::status::{
     Band, ProcessStatus, RouterState, RouterStatus, RouterTrack, ServerStatus, TimerStatus,
-    TrackShare, TrackStatus, Traffic,
+    TrackShare, TrackStatus, Traffic, UpstreamTraffic,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 
@@ -109,6 +109,15 @@ fn node() -> NodeStatus {
             reading: 1,
             writing: 3,
             waiting: 5,
+            upstreams: UpstreamTraffic {
+                reused: 900,
+                stale: 12,
+                retries_connect: 4,
+                retries_stale: 11,
+                retries_timeout: 2,
+                retries_status: 7,
+                retries_refused: 6,
+            },
         },
     }
 }

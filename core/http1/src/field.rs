@@ -20,6 +20,7 @@ pub(crate) enum Field {
     Challenge,
     Date,
     NodeHeader,
+    KeepAlive,
     /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
     HopByHop,
     /// Says who the client is; only we may say that.
@@ -42,7 +43,7 @@ pub(crate) fn classify(name: &[u8]) -> Field {
         7 if is(b"upgrade") => Field::Upgrade,
         9 if is(b"forwarded") || is(b"x-real-ip") => Field::Identity,
         10 if is(b"connection") => Field::Connection,
-        10 if is(b"keep-alive") => Field::HopByHop,
+        10 if is(b"keep-alive") => Field::KeepAlive,
         12 if is(b"x-request-id") => Field::RequestId,
         12 if is(b"max-forwards") => Field::MaxForwards,
         13 if is(b"authorization") => Field::Authorization,
@@ -208,7 +209,7 @@ mod tests {
         let cases: [(&str, Field); 11] = [
             ("Host", Field::Host),
             ("hOST", Field::Host),
-            ("Keep-Alive", Field::HopByHop),
+            ("Keep-Alive", Field::KeepAlive),
             ("TE", Field::Te),
             ("x-forwarded-for", Field::Identity),
             ("X-Forwarded-Anything", Field::Identity),

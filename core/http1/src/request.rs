@@ -216,7 +216,9 @@ impl<'b> Meaning<'b> {
                     codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
                 self.removed.insert(index);
             }
-            Field::HopByHop | Field::Identity | Field::RequestId => self.removed.insert(index),
+            Field::HopByHop | Field::KeepAlive | Field::Identity | Field::RequestId => {
+                self.removed.insert(index)
+            }
             Field::Other if self.may_alias && is_alias(field.name.as_bytes()) => {
                 self.removed.insert(index);
             }

@@ -32,6 +32,8 @@ pub struct ResponseHead<'h, 'b> {
     pub body: BodyLength,
     /// Whether the server lets its connection be used again.
     pub keep_alive: bool,
+    /// Seconds after which the server closes it, as `Keep-Alive: timeout` says.
+    pub idle_timeout: Option<u32>,
     /// What is authenticated is the server's connection, which must serve nobody else.
     pub binds_connection: bool,
     pub(crate) head: &'b [u8],
@@ -93,6 +95,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             status,
             body: BodyLength::Fixed(0),
             keep_alive: false,
+            idle_timeout: None,
             binds_connection: false,
             head,
             fields: response.headers,
@@ -127,6 +130,10 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                 }
                 Field::Connection => {
                     connection.add(field.value);
+                    self.removed.insert(index);
+                }
+                Field::KeepAlive => {
+                    self.idle_timeout = idle_timeout(field.value).or(self.idle_timeout);
                     self.removed.insert(index);
                 }
                 Field::HopByHop | Field::Te => self.removed.insert(index),
@@ -174,6 +181,18 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
     pub const fn is_switch(&self) -> bool {
         self.status == 101
     }
+}
+
+/// The seconds of `timeout=5, max=100`. No standard has them, and many servers send them.
+fn idle_timeout(value: &[u8]) -> Option<u32> {
+    const NAME: &[u8] = b"timeout=";
+    let mut members = crate::field::members(value);
+    members.find_map(|member| {
+        let (name, seconds) = member.split_at_checked(NAME.len())?;
+        let seconds = str::from_utf8(seconds).ok()?;
+        let is_number = seconds.bytes().all(|byte| byte.is_ascii_digit());
+        (name.eq_ignore_ascii_case(NAME) && is_number).then(|| seconds.parse().ok())?
+    })
 }
 
 /// Whether a 101 says in every way that it must that it switches to what was asked for (RFC 9110

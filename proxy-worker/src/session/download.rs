@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use core_http1::forward::{Delivery, write_response};
 use core_http1::{
@@ -39,6 +40,8 @@ pub(crate) struct Download {
     held: Vec<u8>,
     /// Some octet of a response came.
     answered: bool,
+    /// A head went to the client, or is about to: an interim one, or the final one.
+    spoken: bool,
     /// The final head went to the client.
     begun: bool,
     /// The client sees the end of the response by the end of its connection only.
@@ -47,6 +50,8 @@ pub(crate) struct Download {
     keeps_client: bool,
     /// The server lets its connection be used again.
     keeps_server: bool,
+    /// How long it will wait then, as it says.
+    idle_timeout: Option<Duration>,
     slow_client: bool,
     end: End,
 }
@@ -65,10 +70,12 @@ impl Download {
             phase: Phase::Head,
             held: Vec::new(),
             answered: false,
+            spoken: false,
             begun: false,
             ends_by_closing: false,
             keeps_client: false,
             keeps_server: false,
+            idle_timeout: None,
             slow_client: false,
             end: End {
                 status: 0,
@@ -79,6 +86,15 @@ impl Download {
 
     pub(super) const fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Whether the client has seen anything of a response.
+    pub(super) const fn has_spoken(&self) -> bool {
+        self.spoken
+    }
+
+    pub(super) const fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 
     pub(super) const fn keeps_client(&self) -> bool {
@@ -135,7 +151,9 @@ impl<D: Dial> Exchange<D> {
                 Poll::Pending => return Ok(Some(Wait::Response)),
                 Poll::Ready(Ok(count)) if count > 0 => {
                     let octets = room.get(..count).unwrap_or_default();
-                    self.take_response(cx, client, octets, head, worker)?;
+                    if !self.take_response(cx, client, octets, head, worker)? {
+                        return Ok(None);
+                    }
                 }
                 Poll::Ready(end) => {
                     self.handle_server_end(end.is_ok(), worker)?;
@@ -151,19 +169,20 @@ impl<D: Dial> Exchange<D> {
     /// sent again.
     fn handle_server_end(&mut self, in_order: bool, worker: &Worker<D>) -> Result<(), Outcome> {
         match &mut self.download.phase {
-            Phase::Head if self.download.answered => {
-                self.handle_bad_server(worker);
-                Err(self.failure(502))
-            }
+            Phase::Head if self.download.answered => self.handle_bad_answer(worker),
             Phase::Head => self.handle_early_end(worker),
             Phase::Body(body) => match body.handle_end() {
                 Ok(()) if in_order => Err(self.complete(false, worker)),
-                _ => Err(Outcome::Abort),
+                _ => {
+                    self.upstream.handle_failure(self.server, worker.now());
+                    Err(Outcome::Abort)
+                }
             },
             Phase::Switched => Err(Outcome::Abort),
         }
     }
 
+    /// Takes what came; false when the request is sent again.
     fn take_response<C: Io>(
         &mut self,
         cx: &mut Context<'_>,
@@ -171,11 +190,8 @@ impl<D: Dial> Exchange<D> {
         octets: &[u8],
         head: &mut Vec<u8>,
         worker: &Worker<D>,
-    ) -> Result<(), Outcome> {
-        if !self.download.answered {
-            self.download.answered = true;
-            self.handle_answered(worker);
-        }
+    ) -> Result<bool, Outcome> {
+        self.download.answered = true;
         head.clear();
         let held = std::mem::take(&mut self.download.held);
         let octets = if held.is_empty() {
@@ -183,7 +199,9 @@ impl<D: Dial> Exchange<D> {
         } else {
             &[held.as_slice(), octets].concat()
         };
-        let used = self.take_heads(octets, head, worker)?;
+        let Some(used) = self.take_heads(octets, head, worker)? else {
+            return Ok(false);
+        };
         let rest = octets.get(used..).unwrap_or_default();
         if matches!(self.download.phase, Phase::Switched) {
             let sent = client.port.send(cx, head, rest);
@@ -193,9 +211,11 @@ impl<D: Dial> Exchange<D> {
         if matches!(self.download.phase, Phase::Head) {
             // What is left is part of a head; interim heads before it go on now.
             self.download.held = rest.to_vec();
-            return client.port.send(cx, head, &[]).map_err(|_| Outcome::Abort);
+            let sent = client.port.send(cx, head, &[]);
+            return sent.map(|()| true).map_err(|_| Outcome::Abort);
         }
         self.pass_body(cx, client, rest, head, worker)
+            .map(|()| true)
     }
 
     /// Sends the final head, if it is not sent yet, and what belongs to the body.
@@ -215,7 +235,7 @@ impl<D: Dial> Exchange<D> {
             let rest = octets.get(taken..).unwrap_or_default();
             let Ok(step) = body.step(rest) else {
                 // The server's coding is broken: the client must not take this for the end.
-                self.handle_bad_server(worker);
+                self.upstream.handle_failure(self.server, worker.now());
                 return Err(self.failure(502));
             };
             let (consumed, passing) = match &step {
@@ -244,13 +264,14 @@ impl<D: Dial> Exchange<D> {
     }
 
     /// Renders the heads at the front of `octets` into `out`: interim ones, and the final one, after
-    /// which the body begins. Answers how many octets they have.
+    /// which the body begins. Answers how many octets they have; `None` when the request is sent
+    /// again.
     fn take_heads(
         &mut self,
         octets: &[u8],
         out: &mut Vec<u8>,
         worker: &Worker<D>,
-    ) -> Result<usize, Outcome> {
+    ) -> Result<Option<usize>, Outcome> {
         let mut used = 0;
         while matches!(self.download.phase, Phase::Head) {
             let mut slots = field_slots();
@@ -260,14 +281,18 @@ impl<D: Dial> Exchange<D> {
                 Ok(None) => break,
                 Err(fault) => {
                     tracing::debug!(upstream = self.upstream.spec.name, "response: {fault}");
-                    self.handle_bad_server(worker);
-                    return Err(self.failure(502));
+                    self.handle_bad_answer(worker)?;
+                    return Ok(None);
                 }
             };
+            if self.replaces_answer(head.status, worker)? {
+                return Ok(None);
+            }
             used += head.len;
             self.awaits_continue &= head.status != 100;
             self.is_private |= head.binds_connection;
             if head.is_switch() {
+                self.upstream.handle_success(self.server);
                 self.download.end.status = head.status;
                 self.download.phase = Phase::Switched;
             } else if !head.is_interim() {
@@ -278,16 +303,20 @@ impl<D: Dial> Exchange<D> {
                 };
                 self.download.keeps_client = self.keeps_client(worker);
                 self.download.keeps_server = head.keep_alive;
+                let seconds = head.idle_timeout.map(u64::from);
+                self.download.idle_timeout = seconds.map(Duration::from_secs);
                 self.download.end.status = head.status;
                 let framing = self.framing();
                 self.download.phase = Phase::Body(Body::new(head.body, framing, u64::MAX));
             }
             // HTTP/1.0 knows no interim responses.
             if !head.is_interim() || self.asked.version == Version::Http11 {
+                self.download.spoken = true;
+                self.settle(worker);
                 self.write_head_down(&head, out, worker);
             }
         }
-        Ok(used)
+        Ok(Some(used))
     }
 
     fn write_head_down(&self, head: &ResponseHead<'_, '_>, out: &mut Vec<u8>, worker: &Worker<D>) {

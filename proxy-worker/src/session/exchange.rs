@@ -9,21 +9,22 @@ use std::time::Duration;
 use core_balance::{Pick, Tried};
 use core_http1::forward::{Origin, write_request};
 use core_http1::{Body, BodyLength, Expected, Framing, Handshake, RequestHead, Version};
-use ipc::proxy::Counter;
 
 use super::Wait;
 use super::client::Client;
 use super::download::Download;
 use super::pace::Pace;
 use super::private::Private;
+use super::replay::Replay;
 use super::request::LogEntry;
 use crate::access_log::End;
 use crate::gauges::Seat;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::plan::{ListenerId, Plan};
+use crate::pool::Used;
 use crate::port::Port;
 use crate::queue::Place;
-use crate::upstream::Upstream;
+use crate::upstream::{Share, Upstream};
 use crate::worker::{Scratch, Worker};
 
 /// What has to be remembered of a request until it is answered.
@@ -48,6 +49,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The body, from its first octet.
+    pub(super) fn body(&self) -> Body {
+        let length = (self.body_octets).map_or(BodyLength::Chunked, BodyLength::Fixed);
+        Body::new(length, Framing::Keep, self.body_max)
+    }
+
     pub(super) const fn expected(&self) -> Expected {
         match self.websocket {
             Some(handshake) => Expected::Switch(handshake),
@@ -89,8 +96,8 @@ pub(crate) enum Line<I> {
     /// There.
     Open {
         port: Port<I>,
-        /// It has served before, so the server may just be closing it.
-        reused: bool,
+        /// Requests before this one: if there were any, the server may just be closing it.
+        served: u32,
         /// It takes nothing more; what the server sent before may still be there.
         deaf: bool,
     },
@@ -114,23 +121,25 @@ pub(crate) struct Exchange<D: Dial> {
     pub(super) asked: Asked,
     peer: Peer,
     pub(super) line: Line<D::Io>,
-    server: usize,
+    pub(super) server: usize,
     /// The connection with the server counts as in use.
     seat: Option<Seat>,
-    tried: Tried,
     /// Octets go to the server as they are, once it is there; a client that has ended its side has
     /// just said all that it has to say.
     is_raw: bool,
+    pub(super) tried: Tried,
     /// A reused connection died under us once: no other reused one is tried.
-    fresh_only: bool,
+    pub(super) fresh_only: bool,
     /// A connection was begun; whoever watches the time takes it.
     dialled: bool,
     /// The head for the server, until an octet of the response came; it may have to be sent again.
     pub(super) head: Vec<u8>,
     pub(super) head_sent: bool,
-    /// The request's body, and whether any octet of it was taken from the client.
+    /// The request's body, and whether no octet of it was taken from the client.
     pub(super) body: Body,
-    pub(super) body_touched: bool,
+    pub(super) is_body_whole: bool,
+    pub(super) replay: Replay,
+    pub(super) share: Share<D::Io>,
     pub(super) pace: Pace,
     /// The client waits for a 100 before it sends the body.
     pub(super) awaits_continue: bool,
@@ -150,9 +159,6 @@ impl<D: Dial> Exchange<D> {
         peer: Peer,
         log: LogEntry,
     ) -> Self {
-        let length = asked
-            .body_octets
-            .map_or(BodyLength::Chunked, BodyLength::Fixed);
         Self {
             plan: Rc::clone(plan),
             upstream: Rc::clone(upstream),
@@ -165,8 +171,10 @@ impl<D: Dial> Exchange<D> {
             dialled: false,
             head: Vec::new(),
             head_sent: false,
-            body: Body::new(length, Framing::Keep, asked.body_max),
-            body_touched: false,
+            body: asked.body(),
+            is_body_whole: true,
+            replay: Replay::new(asked.idempotent),
+            share: Share::new(upstream),
             pace: Pace::new(),
             awaits_continue: asked.expects_continue,
             download: Download::new(),
@@ -286,7 +294,7 @@ impl<D: Dial> Exchange<D> {
                     Poll::Ready(Ok(io)) => {
                         self.line = Line::Open {
                             port: Port::new(io),
-                            reused: false,
+                            served: 0,
                             deaf: false,
                         };
                     }
@@ -298,13 +306,14 @@ impl<D: Dial> Exchange<D> {
                     Poll::Ready(Err(error)) => {
                         let server = self.upstream.servers.get(self.server);
                         tracing::debug!(address = ?server.map(|one| one.address), "connect: {error}");
-                        self.try_another(502, worker)?;
+                        self.handle_no_connection(502, worker)?;
                     }
                 }
                 continue;
             }
             if self.is_raw {
-                self.handle_answered(worker);
+                self.upstream.handle_success(self.server);
+                self.settle(worker);
                 return Err(Outcome::Switch);
             }
             let up = self.poll_upload(cx, client, scratch)?;
@@ -346,7 +355,7 @@ impl<D: Dial> Exchange<D> {
         self.is_private = true;
         self.line = Line::Open {
             port: Port::new(io),
-            reused: true,
+            served: 1,
             deaf: false,
         };
         true
@@ -355,7 +364,7 @@ impl<D: Dial> Exchange<D> {
     /// Finds a connection for the server whose turn it is, or a place among those who wait for one.
     /// A request that failed before does not wait: a server that it will not ask again may be free for
     /// those behind it.
-    fn connect(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+    pub(super) fn connect(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
         self.seat = None;
         let waits = matches!(self.line, Line::Queued(_));
         let again = self.tried.count() > 0;
@@ -382,7 +391,7 @@ impl<D: Dial> Exchange<D> {
         Ok(())
     }
 
-    fn connect_to(&mut self, index: usize, worker: &Worker<D>) -> Result<(), Outcome> {
+    pub(super) fn connect_to(&mut self, index: usize, worker: &Worker<D>) -> Result<(), Outcome> {
         let server = self.upstream.servers.get(index);
         let server = server.ok_or(Outcome::Answer { status: 503 })?;
         self.server = index;
@@ -391,12 +400,13 @@ impl<D: Dial> Exchange<D> {
         let idle = if self.fresh_only {
             None
         } else {
-            self.upstream.check_out(index)
+            self.upstream
+                .check_out(index, worker.now(), &worker.counters)
         };
         self.line = match idle {
-            Some(io) => Line::Open {
-                port: Port::new(io),
-                reused: true,
+            Some(used) => Line::Open {
+                port: Port::new(used.io),
+                served: used.served,
                 deaf: false,
             },
             None => Line::Connecting(worker.dial.dial(Call {
@@ -408,59 +418,15 @@ impl<D: Dial> Exchange<D> {
         Ok(())
     }
 
-    /// The connection to the server could not be made: another server, while there are tries left.
-    fn try_another(&mut self, status: u16, worker: &Worker<D>) -> Result<(), Outcome> {
-        self.line = Line::Idle;
-        self.upstream.handle_failure(self.server, worker.now());
-        self.tried.add(self.server);
-        if self.tried.count() >= usize::from(self.upstream.spec.tries) {
-            return Err(Outcome::Answer { status });
-        }
-        worker.counters.add(Counter::Retries, 1);
-        self.connect(worker).map_err(|_| Outcome::Answer { status })
-    }
-
-    /// The server's connection ended before any octet of a response. A reused one may just have been
-    /// idle for too long: if the request can be sent again, it goes to the same server on a fresh
-    /// one, once.
-    pub(super) fn handle_early_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
-        let reused = matches!(self.line, Line::Open { reused: true, .. });
-        let untouched = matches!(&self.line, Line::Open { port, .. } if port.io.is_untouched());
-        let harmless = if untouched {
-            !self.body_touched
-        } else {
-            reused && self.can_repeat()
-        };
-        if harmless && !self.fresh_only {
-            self.fresh_only = true;
-            worker.counters.add(Counter::Retries, 1);
-            return self.connect_to(self.server, worker);
-        }
-        self.upstream.handle_failure(self.server, worker.now());
-        Err(Outcome::Answer { status: 502 })
-    }
-
-    const fn can_repeat(&self) -> bool {
-        self.asked.idempotent && !self.body_touched
-    }
-
-    /// The server did not do what a server must.
-    pub(super) fn handle_bad_server(&self, worker: &Worker<D>) {
-        self.upstream.handle_failure(self.server, worker.now());
-    }
-
-    /// The server answered.
-    pub(super) fn handle_answered(&mut self, worker: &Worker<D>) {
-        self.upstream.handle_success(self.server);
-        worker.take_back(std::mem::take(&mut self.head));
-    }
-
     /// The response is complete; keeps the connection to the server when it is clean.
     pub(super) fn complete(&mut self, clean: bool, worker: &Worker<D>) -> Outcome {
         let request_read = self.body.is_complete();
         let line = std::mem::replace(&mut self.line, Line::Idle);
+        self.upstream.handle_success(self.server);
         if let Line::Open {
-            port, deaf: false, ..
+            port,
+            served,
+            deaf: false,
         } = line
             && clean
             && request_read
@@ -470,7 +436,13 @@ impl<D: Dial> Exchange<D> {
             if self.is_private {
                 self.private = Private::new(port.io, &self.upstream, self.server);
             } else {
-                self.upstream.check_in(self.server, port.io, worker.now());
+                let used = Used {
+                    io: port.io,
+                    served: served.saturating_add(1),
+                };
+                let advertised = self.download.idle_timeout();
+                self.upstream
+                    .check_in(self.server, used, advertised, worker.now());
             }
         }
         Outcome::Complete {
@@ -483,15 +455,12 @@ impl<D: Dial> Exchange<D> {
     pub(crate) fn handle_timeout(&mut self, wait: Wait, worker: &Worker<D>) -> Result<(), Outcome> {
         let status = match wait {
             Wait::Queue => 503,
-            Wait::Connect => return self.try_another(504, worker),
+            Wait::Connect => return self.handle_no_connection(504, worker),
             Wait::Body => 408,
             // Perhaps the server does not know the expectation, perhaps it is stuck: no fault of it
             // that a client could not bring about.
             Wait::Continue => 504,
-            Wait::Upload | Wait::Response => {
-                self.upstream.handle_failure(self.server, worker.now());
-                504
-            }
+            Wait::Upload | Wait::Response => return self.handle_no_answer(worker),
             _ => return Err(Outcome::Abort),
         };
         Err(self.failure(status))

@@ -10,7 +10,9 @@ mod exchange;
 mod hello;
 mod pace;
 mod private;
+mod replay;
 mod request;
+mod retry;
 mod upgraded;
 mod upload;
 

@@ -81,6 +81,12 @@ impl<D: Dial> Exchange<D> {
             if *deaf || !port.is_clear() || self.head_sent && nothing_left {
                 return Ok(used);
             }
+            if !self.head_sent && !self.replay.octets().is_empty() {
+                // Again, with what another server has had of the body.
+                *deaf = port.send(cx, &self.head, self.replay.octets()).is_err();
+                self.head_sent = true;
+                continue;
+            }
             let step = self.body.step(rest);
             let (consumed, passing) = match &step {
                 Ok(Step::Pass(count)) => (*count, rest.get(..*count).unwrap_or_default()),
@@ -97,7 +103,13 @@ impl<D: Dial> Exchange<D> {
             // A server that answered and closed takes no more; its answer is still to be read.
             *deaf = port.send(cx, head, passing).is_err();
             self.head_sent = true;
-            self.body_touched |= consumed > 0;
+            if *deaf && !port.has_sent && used == 0 && self.is_body_whole {
+                // The connection was dead before: nothing of the request is lost.
+                self.body = self.asked.body();
+                return Ok(0);
+            }
+            self.is_body_whole &= consumed == 0;
+            self.replay.add(consumed, passing);
             self.awaits_continue &= consumed == 0;
             self.pace.add(consumed);
             used += consumed;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ipc::proxy::{
     Balance, BindSpec, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
-    ProxySnapshot, RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamProtocol, UpstreamSpec,
+    ProxySnapshot, RetryOn, RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamProtocol,
+    UpstreamSpec,
 };
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
@@ -243,6 +244,14 @@ pub(crate) fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> Prox
             send_timeout: Duration::from_secs(60),
             queue_timeout: Duration::from_secs(5),
             tries: 2,
+            retry_on: RetryOn {
+                connect: true,
+                stale: true,
+                timeout: false,
+                bad_gateway: false,
+                unavailable: false,
+                gateway_timeout: false,
+            },
             retry_budget: 20,
         }],
         log_files: Vec::new(),

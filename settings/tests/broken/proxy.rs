@@ -456,6 +456,19 @@ timeouts = { queue = "0s" }"#,
         ],
     },
     Case {
+        name: "retries for no reason, within no budget",
+        before: &[],
+        text: r#"[upstreams.app]
+servers = [{ address = "10.0.1.1:80" }]
+retries = { on = ["stale", "500"], budget = "200%" }
+keep_alive = { requests = -1 }"#,
+        found: &[
+            r#"3:28 error: an entry of "on" must be one of "connect", "stale", "timeout", "502", "503" and "504", not "500"; did you mean "504"?"#,
+            r#"3:45 error: "200%" is no share; write it as "20%", from 0% to 100%"#,
+            r#"4:27 error: "requests" must be a whole number from 0 to 4294967295, not -1"#,
+        ],
+    },
+    Case {
         name: "nothing but backups",
         before: &[],
         text: r#"[upstreams.app]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipc::check::{ListenerCheck, ListenerProbe};
 use ipc::proxy::{
     Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
-    ProxySnapshot, ProxyVersion, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol,
+    ProxySnapshot, ProxyVersion, RetryOn, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol,
     UpstreamSpec,
 };
 use settings::Settings;
@@ -198,6 +198,19 @@ pub(super) const fn proxy_version(version: settings::ProxyVersion) -> ProxyVersi
     }
 }
 
+fn retry_on(retries: &settings::Retries) -> RetryOn {
+    use settings::RetryCause as Cause;
+    let on = |cause: Cause| retries.on.contains(&cause);
+    RetryOn {
+        connect: on(Cause::Connect),
+        stale: on(Cause::Stale),
+        timeout: on(Cause::Timeout),
+        bad_gateway: on(Cause::BadGateway),
+        unavailable: on(Cause::Unavailable),
+        gateway_timeout: on(Cause::GatewayTimeout),
+    }
+}
+
 fn upstream_spec(
     upstream: &settings::Upstream,
     gauges: &GaugePlaces,
@@ -228,12 +241,13 @@ fn upstream_spec(
         send_proxy: upstream.send_proxy.map(proxy_version),
         idle_max: upstream.keep_alive.idle,
         idle_timeout: upstream.keep_alive.timeout,
-        requests_max: 0,
+        requests_max: upstream.keep_alive.requests.map_or(0, |max| max.get()),
         connect_timeout: upstream.timeouts.connect,
         read_timeout: upstream.timeouts.read,
         send_timeout: upstream.timeouts.send,
         queue_timeout: upstream.timeouts.queue,
         tries: upstream.retries.tries.get(),
-        retry_budget: 20,
+        retry_on: retry_on(&upstream.retries),
+        retry_budget: upstream.retries.budget,
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipc::proxy::{
     Balance, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot,
-    RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
+    RetryOn, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use platform::counters::SharedCounters;
 use platform::gauges::SharedGauges;
@@ -437,6 +437,14 @@ pub(super) fn snapshot() -> ProxySnapshot {
             send_timeout: Duration::from_secs(60),
             queue_timeout: Duration::from_secs(5),
             tries: 2,
+            retry_on: RetryOn {
+                connect: true,
+                stale: true,
+                timeout: false,
+                bad_gateway: false,
+                unavailable: false,
+                gateway_timeout: false,
+            },
             retry_budget: 20,
         }],
         log_files: Vec::new(),

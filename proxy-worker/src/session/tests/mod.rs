@@ -7,6 +7,7 @@ mod lab;
 mod octets;
 mod own_answers;
 mod relaying;
+mod retries;
 mod semantics;
 mod servers;
 mod trouble;
