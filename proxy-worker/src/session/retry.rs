@@ -18,6 +18,8 @@ pub(super) enum Cause {
     Connect,
     /// A kept connection was dead.
     Stale,
+    /// A connection ended before any octet of a response, not because it had been idle.
+    Lost,
     /// The server took too long.
     Timeout,
     /// The server answered with this status, or nothing that could be passed on: 502.
@@ -28,7 +30,7 @@ impl Cause {
     const fn is_in(self, on: RetryOn) -> bool {
         match self {
             Self::Connect => on.connect,
-            Self::Stale => on.stale,
+            Self::Stale | Self::Lost => on.stale,
             Self::Timeout => on.timeout,
             Self::Status(502) => on.bad_gateway,
             Self::Status(503) => on.unavailable,
@@ -40,7 +42,7 @@ impl Cause {
     const fn counter(self) -> Counter {
         match self {
             Self::Connect => Counter::RetriesConnect,
-            Self::Stale => Counter::RetriesStale,
+            Self::Stale | Self::Lost => Counter::RetriesStale,
             Self::Timeout => Counter::RetriesTimeout,
             Self::Status(_) => Counter::RetriesStatus,
         }
@@ -49,7 +51,7 @@ impl Cause {
     /// Whether the budget limits it. A server that was not reached, or that closed a connection which
     /// it had left idle, has done no work that a retry doubles.
     const fn is_limited(self) -> bool {
-        matches!(self, Self::Timeout | Self::Status(_))
+        matches!(self, Self::Lost | Self::Timeout | Self::Status(_))
     }
 }
 
@@ -78,7 +80,7 @@ impl<D: Dial> Exchange<D> {
 
     /// The server's connection ended before any octet of a response. A reused one may just have been
     /// idle for too long: if the request can be sent again, it goes to the same server on a fresh
-    /// one, once.
+    /// one, once. Otherwise that is a failure of the server, and another is asked.
     pub(super) fn handle_early_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
         let (served, refused, untouched) = match &self.line {
             Line::Open { served, port, .. } => {
@@ -96,7 +98,8 @@ impl<D: Dial> Exchange<D> {
             self.note_retry(Cause::Stale, worker);
             return self.connect_to(self.server, worker);
         }
-        self.handle_bad_answer(worker)
+        self.upstream.handle_failure(self.server, worker.now());
+        self.ask_another(Cause::Lost, 502, worker)
     }
 
     /// Whether a response with this status is not passed on, and another server asked instead. If so,
@@ -107,8 +110,7 @@ impl<D: Dial> Exchange<D> {
         worker: &Worker<D>,
     ) -> Result<bool, Outcome> {
         let cause = Cause::Status(status);
-        let others = self.upstream.servers.len() > self.tried.count() + 1;
-        if !others || !self.may_ask_another(cause) || !self.note_retry(cause, worker) {
+        if !self.may_ask_another(cause) || !self.note_retry(cause, worker) {
             return Ok(false);
         }
         self.upstream.handle_failure(self.server, worker.now());
@@ -136,7 +138,9 @@ impl<D: Dial> Exchange<D> {
 
     fn may_ask_another(&self, cause: Cause) -> bool {
         let tries = usize::from(self.upstream.spec.tries);
-        self.tried.count() + 1 < tries && self.may_repeat(cause, cause == Cause::Connect)
+        let asked = self.tried.count() + 1;
+        asked < tries.min(self.upstream.servers.len())
+            && self.may_repeat(cause, cause == Cause::Connect)
     }
 
     /// Whether the request may be sent again; `untouched`: no octet of it has reached this server.

@@ -133,6 +133,22 @@ async fn answers_that_are_no_use_are_replaced_where_that_is_harmless() {
     }
 }
 
+/// Also a new connection may end before its time: a listener that closes resets those in its queue.
+#[tokio::test(start_paused = true)]
+async fn connection_that_ends_without_a_word_sends_harmless_requests_elsewhere() {
+    for (request, status, dials) in [(GET, "200", 2), (PUT, "200", 2), (POST, "502", 1)] {
+        run(async {
+            let lost = replies(&[("", Then::Close)]);
+            let lab = Lab::with([lost, replies(&[(OK, Then::Stay)])], &two_servers());
+            let answer = lab.ask(request).await;
+            let start = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&start), "{request:?}: {answer}");
+            assert_eq!(lab.dials(), dials, "{request:?}");
+        })
+        .await;
+    }
+}
+
 /// Without being asked for, a status is the server's business.
 #[tokio::test(start_paused = true)]
 async fn status_is_passed_on_by_default_and_when_there_is_nobody_else() {
