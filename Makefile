@@ -64,9 +64,9 @@ $(HTTPWG):
 	$(CARGO) install httpwg-cli --version 0.2.5 --locked --root target/conformance \
 		--target-dir target/conformance/build
 
-# CPU time per request beside nginx.
+# CPU time per request, memory, latency and reloads beside nginx and HAProxy: bench/README.md.
 bench: release install-packages
-	python3 bench/bench.py
+	python3 bench/bench.py --json target/bench.json
 
 install: release
 	install -D -m 755 target/release/evenkeel $(DESTDIR)$(PREFIX)/sbin/evenkeel
