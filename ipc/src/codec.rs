@@ -79,6 +79,7 @@ mod tests {
         assert_eq!(decode::<ToChild<u8>>(&bytes), Err(CodecError::Trailing(1)));
     }
 
+    /// Rule 47.
     #[test]
     fn an_unknown_variant_is_refused() {
         assert!(matches!(

@@ -250,3 +250,71 @@ fn nothing_is_left_lying_about() {
         }
     }
 }
+
+/// Numbers behind a "rule" or "rules": "rule 12", "rules 3, 4 and 30 to 32".
+fn rules_named_in(text: &str) -> BTreeSet<u32> {
+    let mut named = BTreeSet::new();
+    for behind in text.split("rule").skip(1) {
+        let behind = behind.strip_prefix('s').unwrap_or(behind);
+        let mut last = None;
+        let mut words = behind
+            .split([' ', '\n', '/'])
+            .filter(|word| !word.is_empty());
+        let mut through = false;
+        for word in words {
+            let number = word.trim_end_matches([',', '.', ':', ';', ')', '"']);
+            match (number.parse::<u32>(), last, word) {
+                (Ok(number), Some(first), _) if through => named.extend(first..=number),
+                (Ok(number), ..) => drop(named.insert(number)),
+                (Err(_), Some(_), "and" | "to") => {}
+                (Err(_), ..) => break,
+            }
+            through = word == "to";
+            last = number.parse().ok().or(last);
+        }
+    }
+    named
+}
+
+#[test]
+fn rules_are_found_in_prose() {
+    let cases: [(&str, &[u32]); 4] = [
+        (
+            "/// rule 12: rules 3, 4 and 30 to 32.",
+            &[3, 4, 12, 30, 31, 32],
+        ),
+        ("(rule 7)", &[7]),
+        ("// rules 1\n    /// and 2", &[1, 2]),
+        ("the rule of RFC 9110", &[]),
+    ];
+    for (text, numbers) in cases {
+        assert_eq!(
+            rules_named_in(text),
+            numbers.iter().copied().collect(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn each_rule_of_the_data_plane_is_named_by_a_test() {
+    let listed = std::fs::read_to_string(root().join("docs/rules.md")).expect("the rules");
+    let numbers = listed.lines().filter_map(|line| line.split_once(". "));
+    let rules: BTreeSet<u32> = numbers
+        .filter_map(|(number, _)| number.parse().ok())
+        .collect();
+    assert_eq!(rules, (1..=48).collect());
+    let own = root().join("lab/tests/house.rs");
+    let texts = sources().into_iter().filter(|path| *path != own);
+    let named: BTreeSet<u32> = texts
+        .flat_map(|path| {
+            rules_named_in(
+                &std::fs::read_to_string(path)
+                    .expect("a source")
+                    .to_lowercase(),
+            )
+        })
+        .collect();
+    let silent: Vec<_> = rules.difference(&named).collect();
+    assert!(silent.is_empty(), "no test names the rules {silent:?}");
+}

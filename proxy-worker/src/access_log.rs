@@ -189,6 +189,7 @@ mod tests {
         text
     }
 
+    /// Rule 48: what clients send is escaped.
     #[test]
     fn lines_are_those_of_nginx() {
         let head = b"GET /a?b=%22 HTTP/1.1\r\nHost: x\r\nReferer: http://y/\"q\r\n\

@@ -355,3 +355,34 @@ async fn drain_ends_what_is_idle_and_finishes_what_is_not() {
     })
     .await;
 }
+
+/// Rule 39.
+#[tokio::test(start_paused = true)]
+async fn no_body_is_decompressed() {
+    run(async {
+        const GZIP: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x08\0\0";
+        let post = "POST /app/ HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x08zz";
+        let lab = Lab::new(vec![Script::After(4, (GZIP, Then::Stay))]);
+        assert_eq!(lab.ask(post).await, GZIP);
+        assert!(lab.received()[0].ends_with("\r\n\r\n\x1f\x08zz"));
+    })
+    .await;
+}
+
+/// Rule 41: whatever host is asked for, only configured servers are connected to.
+#[tokio::test(start_paused = true)]
+async fn no_name_of_a_client_is_looked_up() {
+    run(async {
+        let lab = Lab::new(Vec::new());
+        for request in [
+            "GET http://elsewhere.example:8080/app/ HTTP/1.1\r\nHost: elsewhere.example:8080\r\n\r\n",
+            "GET /app/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n",
+        ] {
+            lab.ask(request).await;
+        }
+        let server = "10.0.0.1:80".parse().unwrap();
+        assert!(lab.back_ends.dialled.borrow().iter().all(|dialled| *dialled == server));
+        assert!(lab.dials() > 0);
+    })
+    .await;
+}
