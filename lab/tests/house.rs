@@ -257,7 +257,7 @@ fn rules_named_in(text: &str) -> BTreeSet<u32> {
     for behind in text.split("rule").skip(1) {
         let behind = behind.strip_prefix('s').unwrap_or(behind);
         let mut last = None;
-        let mut words = behind
+        let words = behind
             .split([' ', '\n', '/'])
             .filter(|word| !word.is_empty());
         let mut through = false;

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn two_closes_that_agree_are_a_limit() {
         // Age and time of each close, and the limit after all of them, in milliseconds.
-        let cases: [(&[(u64, u64)], Option<u64>); 7] = [
+        type Case = (&'static [(u64, u64)], Option<u64>);
+        let cases: [Case; 7] = [
             (&[], None),
             (&[(5_000, 10_000)], None),
             (&[(5_000, 10_000), (5_100, 16_000)], Some(4_500)),

@@ -199,8 +199,10 @@ fn protocols_and_versions_are_those_of_the_listener() {
     )
     .unwrap();
     assert_eq!(new.protocol_version(), Some(ProtocolVersion::TLSv1_3));
-    type Agreed = Option<&'static [u8]>;
-    let cases: &[(bool, &[&[u8]], Option<Agreed>)] = &[
+    type Name = &'static [u8];
+    /// Whether HTTP/2 is on, what is offered, and what comes of it.
+    type Case = (bool, &'static [Name], Option<Option<Name>>);
+    let cases: &[Case] = &[
         (true, &[b"http/1.1", b"h2"], Some(Some(b"h2"))),
         (false, &[b"h2", b"http/1.1"], Some(Some(b"http/1.1"))),
         (true, &[], Some(None)),
