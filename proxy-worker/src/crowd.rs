@@ -161,6 +161,17 @@ mod tests {
         assert_eq!(refused, 0);
     }
 
+    /// Rule 38: where a client is counted is known to nobody, and elsewhere on each node.
+    #[test]
+    fn nobody_chooses_where_it_is_counted() {
+        let places = || {
+            let shared = SharedGauges::create().unwrap();
+            [0_u32, 1, 2, 3]
+                .map(|number| indices(&shared, &network(IpAddr::from(number.to_be_bytes()))))
+        };
+        assert_ne!(places(), places());
+    }
+
     #[test]
     fn client_is_an_address_or_a_network_of_64_bits() {
         let cases = [

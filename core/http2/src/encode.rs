@@ -1,10 +1,15 @@
 //! From HTTP/2 to HTTP/1.1 text: heads, bodies and trailers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap};
 use http::{Method, StatusCode, Uri, request, response};
 
 use crate::Malformed;
 use crate::fields::{checked, is_about_connection, write_line, write_trailers};
+
+/// What a handshake of HTTP/1.1 has, and one of HTTP/2 has no use for (RFC 8441 §5): left out.
+const WEBSOCKET_KEY: header::HeaderName = header::SEC_WEBSOCKET_KEY;
 
 /// How a body is framed in HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +34,57 @@ pub fn request(
 ) -> Result<Framing, Malformed> {
     write_request_line(&head.method, &head.uri, out)?;
     write_hosts(head, out)?;
+    let has_length = write_fields(&head.headers, out)?;
+    let framing = if has_body && !has_length {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        Framing::Chunked
+    } else {
+        Framing::Raw
+    };
+    out.extend_from_slice(b"\r\n");
+    Ok(framing)
+}
+
+/// Appends an extended CONNECT (RFC 8441) as the request for WebSocket that it is in HTTP/1.1, with a
+/// key made of `entropy`. What the stream carries is to follow as it is, once the answer is a 101.
+///
+/// The head says `connection: close` too: where nothing is switched to, what the client sent in its
+/// hope is no request.
+///
+/// # Errors
+/// [`Malformed`]; `out` then holds a part of a head. [`Malformed::Protocol`] where `protocol` is
+/// another one: not an error of the client.
+pub fn extended_connect(
+    head: &request::Parts,
+    protocol: &str,
+    entropy: [u8; 16],
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    if protocol != "websocket" {
+        return Err(Malformed::Protocol);
+    }
+    if head.uri.authority().is_none() {
+        return Err(Malformed::Authority);
+    }
+    write_request_line(&Method::GET, &head.uri, out)?;
+    write_hosts(head, out)?;
+    // A tunnel is as long as it is.
+    if write_fields(&head.headers, out)? {
+        return Err(Malformed::Length);
+    }
+    out.extend_from_slice(b"connection: upgrade, close\r\nupgrade: websocket\r\n");
+    let key = STANDARD.encode(entropy);
+    write_line(WEBSOCKET_KEY.as_str().as_bytes(), key.as_bytes(), out);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Appends the fields that go on as they are, and the cookies. Answers whether there is a length.
+fn write_fields(fields: &HeaderMap, out: &mut Vec<u8>) -> Result<bool, Malformed> {
     let mut length = None;
     let mut cookies = false;
-    for (name, value) in &head.headers {
-        if *name == header::HOST {
+    for (name, value) in fields {
+        if *name == header::HOST || *name == WEBSOCKET_KEY {
             continue;
         }
         if *name == header::COOKIE {
@@ -52,16 +104,9 @@ pub fn request(
         write_line(name.as_str().as_bytes(), value, out);
     }
     if cookies {
-        write_cookies(&head.headers, out)?;
+        write_cookies(fields, out)?;
     }
-    let framing = if has_body && length.is_none() {
-        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-        Framing::Chunked
-    } else {
-        Framing::Raw
-    };
-    out.extend_from_slice(b"\r\n");
-    Ok(framing)
+    Ok(length.is_some())
 }
 
 fn write_request_line(method: &Method, uri: &Uri, out: &mut Vec<u8>) -> Result<(), Malformed> {

@@ -26,7 +26,7 @@ pub enum Malformed {
     /// A `:scheme` other than http and https.
     #[error("unknown :scheme")]
     Scheme,
-    /// A `:protocol` that is not spoken here (RFC 8441 §4).
+    /// A `:protocol` that is not spoken here: 501 (RFC 8441 §4, RFC 9220 §3).
     #[error("unknown :protocol")]
     Protocol,
 }

@@ -153,6 +153,73 @@ fn malformed_requests_are_refused() {
     }
 }
 
+/// What an extended CONNECT for `protocol` becomes.
+fn tunnel(uri: &str, fields: &[(&str, &str)], protocol: &str) -> Result<String, Malformed> {
+    let mut request = Request::builder().method("CONNECT").uri(uri);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let mut out = Vec::new();
+    encode::extended_connect(&head, protocol, *b"the sample nonce", &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn extended_connect_becomes_a_request_for_websocket() {
+    let fields = [
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "of no use here"),
+        ("sec-websocket-protocol", "chat"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ];
+    let text = tunnel("https://a/chat?x", &fields, "websocket").unwrap();
+    assert_eq!(
+        text,
+        "GET /chat?x HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-protocol: chat\r\ncookie: a=1; b=2\r\n\
+         connection: upgrade, close\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let limits = core_http1::Limits {
+        head_bytes: 1024,
+        fields: 16,
+    };
+    let mut slots = core_http1::field_slots();
+    let head = core_http1::RequestHead::parse(text.as_bytes(), &limits, &mut slots);
+    let head = head.unwrap().unwrap();
+    assert!(head.websocket.is_some() && !head.keep_alive);
+}
+
+#[test]
+fn other_extended_connects_are_refused() {
+    use Malformed::{Authority, ConnectionField, Length, Path, Protocol, Scheme};
+    let cases: &[(&str, Fields, &str, Malformed)] = &[
+        ("http://a/", &[], "connect-udp", Protocol),
+        ("http://a/", &[], "WebSocket", Protocol),
+        ("/chat", &[("host", "a")], "websocket", Authority),
+        ("http://a/", &[("host", "b")], "websocket", Authority),
+        ("*", &[], "websocket", Authority),
+        ("a:443", &[], "websocket", Path),
+        ("ftp://a/", &[], "websocket", Scheme),
+        ("http://a/", &[("content-length", "5")], "websocket", Length),
+        (
+            "http://a/",
+            &[("upgrade", "websocket")],
+            "websocket",
+            ConnectionField,
+        ),
+    ];
+    for (uri, fields, protocol, malformed) in cases {
+        assert_eq!(
+            tunnel(uri, fields, protocol),
+            Err(*malformed),
+            "{uri} {fields:?} {protocol}"
+        );
+    }
+}
+
 #[test]
 fn bodies_are_chunked_with_their_trailers() {
     let mut trailers = HeaderMap::new();

@@ -36,7 +36,10 @@ fn show_body(part: &BodyPart<'_>, said: &mut String) {
 
 /// What a response says, given in pieces.
 fn response(asked_head: bool, pieces: &[&[u8]]) -> Result<String, Unreadable> {
-    let mut decoder = ResponseDecoder::new(asked_head);
+    read(ResponseDecoder::new(asked_head), pieces)
+}
+
+fn read(mut decoder: ResponseDecoder, pieces: &[&[u8]]) -> Result<String, Unreadable> {
     let mut said = String::new();
     for piece in pieces {
         let mut rest = *piece;
@@ -130,6 +133,31 @@ fn responses_are_read() {
     for (asked_head, text, expected) in RESPONSES {
         let said = response(*asked_head, &[text.as_bytes()]).unwrap();
         assert_eq!(said, *expected, "{text}");
+    }
+}
+
+/// Rule 24: octets pass after a 101 only, and no other answer looks like one.
+#[test]
+fn tunnel_stands_after_a_101_only() {
+    let cases = [
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: x\r\nContent-Length: 2\r\nX-A: b\r\n\r\nHTTP/1.1 404 ",
+            "200 x-a=b|HTTP/1.1 404 |closed",
+        ),
+        (
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 Not Found\r\n\
+             Content-Length: 2\r\n\r\nno",
+            "103 link=x|404 content-length=2|no|end",
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "502|end"),
+        ("HTTP/1.1 204 No Content\r\n\r\n", "502|end"),
+    ];
+    for (text, expected) in cases {
+        let said = read(ResponseDecoder::for_tunnel(), &[text.as_bytes()]).unwrap();
+        assert_eq!(said, expected);
+        let octets: Vec<_> = text.as_bytes().chunks(1).collect();
+        assert_eq!(read(ResponseDecoder::for_tunnel(), &octets).unwrap(), said);
     }
 }
 

@@ -84,6 +84,7 @@ fn hello_without_a_name_and_what_is_no_tls_at_all() {
     }
 }
 
+/// Rule 44: a name with a NUL is none, as one that is empty, too long or not alone.
 #[test]
 fn malformed_hellos_are_found_out() {
     let long = [b'a'; 254];

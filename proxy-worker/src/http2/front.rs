@@ -212,7 +212,12 @@ impl<I: Io, D: Dial> Front<I, D> {
 
     fn open(&mut self, request: Request<RecvStream>, response: SendResponse<Bytes>) {
         self.requests = self.requests.saturating_add(1);
-        let stream = FrontStream::new(request, response, self.worker.lend());
+        let stream = FrontStream::new(
+            request,
+            response,
+            self.worker.lend(),
+            &self.worker.request_ids,
+        );
         match stream {
             Some(stream) => {
                 let worker = Rc::clone(&self.worker);
@@ -340,7 +345,8 @@ fn builder(listener: &Listener) -> h2::server::Builder {
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS_WAITING)
-        .max_local_error_reset_streams(Some(ERRORS));
+        .max_local_error_reset_streams(Some(ERRORS))
+        .enable_connect_protocol();
     builder
 }
 

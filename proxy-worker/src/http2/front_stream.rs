@@ -4,8 +4,10 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use core_http2::Malformed;
 use core_http2::decode::{BodyPart, ResponseDecoder, ResponsePart};
-use core_http2::encode;
+use core_http2::encode::{self, Framing};
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -13,6 +15,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::incoming::Incoming;
 use super::{broken, poll_capacity};
 use crate::io::Io;
+use crate::request_id::RequestIds;
 
 /// The stream.
 #[derive(Debug)]
@@ -33,39 +36,58 @@ enum Sending {
 
 impl FrontStream {
     /// The stream of a request; `text` is empty. `None` if the request is malformed: the stream is
-    /// reset then (RFC 9113 §8.1.1).
+    /// reset then (RFC 9113 §8.1.1); or if it asks for a protocol that is not spoken here.
     pub(super) fn new(
         request: Request<RecvStream>,
         mut response: SendResponse<Bytes>,
         mut text: Vec<u8>,
+        ids: &RequestIds,
     ) -> Option<Self> {
         let (head, body) = request.into_parts();
-        match encode::request(&head, !body.is_end_stream(), &mut text) {
+        let has_body = !body.is_end_stream();
+        let protocol = head.extensions.get::<Protocol>();
+        let encoded = match protocol {
+            None => encode::request(&head, has_body, &mut text),
+            Some(protocol) => {
+                let key = ids.next_key();
+                encode::extended_connect(&head, protocol.as_str(), key, &mut text)
+                    .map(|()| Framing::Raw)
+            }
+        };
+        match encoded {
             Ok(framing) => Some(Self {
                 request: Incoming::new(text, framing, body),
                 response: Sending::Head(response),
-                decoder: ResponseDecoder::new(head.method == Method::HEAD),
+                decoder: match protocol {
+                    None => ResponseDecoder::new(head.method == Method::HEAD),
+                    Some(_) => ResponseDecoder::for_tunnel(),
+                },
                 cut: None,
             }),
             Err(error) => {
                 tracing::debug!("HTTP/2 request: {error}");
-                response.send_reset(Reason::PROTOCOL_ERROR);
+                refuse(&mut response, error);
                 None
             }
         }
     }
 
-    /// Whether the whole response was given to the connection.
+    /// Whether the client got what it asked for: the whole response was given to the connection, or the
+    /// tunnel stood.
     pub(super) const fn is_answered(&self) -> bool {
-        self.decoder.is_done()
+        self.decoder.is_done() || self.decoder.is_switched()
     }
 
     /// Takes what the client sent next; `false` when nothing more can come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.is_answered() {
+        let ended = self.request.has_ended();
+        if self.decoder.is_switched() {
+            if ended {
+                return Poll::Ready(Ok(false));
+            }
+        } else if self.decoder.is_done() {
             return Poll::Ready(Ok(false));
-        }
-        if self.request.has_ended() {
+        } else if ended {
             let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
             return Poll::Ready(Err(broken(reason.into())));
         }
@@ -203,7 +225,13 @@ impl Io for FrontStream {
     }
 
     fn make_close_a_reset(&mut self) {
-        self.cut.get_or_insert(Reason::INTERNAL_ERROR);
+        // RFC 8441 §5 has a name for a tunnel that breaks.
+        let reason = if self.decoder.is_switched() {
+            Reason::CANCEL
+        } else {
+            Reason::INTERNAL_ERROR
+        };
+        self.cut.get_or_insert(reason);
     }
 
     fn is_stale(&mut self) -> bool {
@@ -214,6 +242,16 @@ impl Io for FrontStream {
 impl Drop for FrontStream {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Ends a stream that is no request to us.
+fn refuse(response: &mut SendResponse<Bytes>, error: Malformed) {
+    if error == Malformed::Protocol {
+        // An error means that the connection is gone already.
+        drop(response.send_response(head(StatusCode::NOT_IMPLEMENTED, HeaderMap::new()), true));
+    } else {
+        response.send_reset(Reason::PROTOCOL_ERROR);
     }
 }
 

@@ -70,9 +70,24 @@ impl<C: Io, D: Dial> Session<C, D> {
         } else {
             let mut held = std::mem::take(&mut self.client.inbox);
             held.extend_from_slice(octets);
-            let used = self.begin(cx, &held);
+            let used = if self.may_complete_head(held.len(), octets) {
+                self.begin(cx, &held)
+            } else {
+                0
+            };
             self.keep_rest_of(held, used);
         }
+    }
+
+    /// Whether these octets, the last of `held`, may be the end of a head, or of our patience. Looking at
+    /// all that is held for each octet would take time that grows with its square (rule 38).
+    fn may_complete_head(&self, held: usize, octets: &[u8]) -> bool {
+        let plan = self.worker.plan();
+        let listener = plan
+            .as_ref()
+            .and_then(|plan| plan.listener(self.client.listener));
+        let fits = |listener: &Listener| held <= listener.limits.head_bytes;
+        octets.contains(&b'\n') || !listener.is_some_and(fits)
     }
 
     fn keep_rest(&mut self, octets: &[u8], used: usize) {

@@ -20,6 +20,7 @@ fn server(spec: &ListenerTls) -> Server {
     Server::new(spec, "public", true, &TicketKeys::default()).unwrap()
 }
 
+/// Rule 44: a name that no certificate has is not served with another's.
 #[test]
 fn name_decides_which_certificate_is_shown() {
     let authority = Authority::new("ours");

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use super::body::BodyDecoder;
 use super::head::{FIELDS_MAX, HeadCollector, Length, read_fields};
@@ -30,19 +30,51 @@ pub enum ResponsePart<'a> {
 /// Reads the response to one request.
 #[derive(Debug)]
 pub struct ResponseDecoder {
-    asked_head: bool,
+    asked: Asked,
     head: HeadCollector,
     body: Option<BodyDecoder>,
+    /// The answer was that the tunnel stands.
+    switched: bool,
+}
+
+/// What the response answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Content,
+    /// A HEAD.
+    Head,
+    /// An extended CONNECT.
+    Tunnel,
 }
 
 impl ResponseDecoder {
     /// `asked_head`: the request was a HEAD.
     pub fn new(asked_head: bool) -> Self {
+        Self::of(if asked_head {
+            Asked::Head
+        } else {
+            Asked::Content
+        })
+    }
+
+    /// For an extended CONNECT (RFC 8441): a 101 is read as the 200 that it is there, and what follows
+    /// it as payload. Another 2xx, which would be taken for one, is read as 502 without a body.
+    pub fn for_tunnel() -> Self {
+        Self::of(Asked::Tunnel)
+    }
+
+    fn of(asked: Asked) -> Self {
         Self {
-            asked_head,
+            asked,
             head: HeadCollector::default(),
             body: None,
+            switched: false,
         }
+    }
+
+    /// Whether the tunnel stood.
+    pub const fn is_switched(&self) -> bool {
+        self.switched
     }
 
     /// Whether nothing more belongs to the response.
@@ -106,11 +138,19 @@ impl ResponseDecoder {
         };
         let status = StatusCode::from_u16(code).map_err(|_| Unreadable::Head)?;
         let (fields, length) = read_fields(head, parsed.headers)?;
+        if self.asked == Asked::Tunnel {
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(self.switch(fields));
+            }
+            if status.is_success() {
+                return Ok(self.refuse());
+            }
+        }
         if status.is_informational() {
             return Ok(ResponsePart::Interim(status, fields));
         }
-        let bodiless =
-            self.asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless = self.asked == Asked::Head
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = match length {
             _ if bodiless => BodyDecoder::Done,
             Length::Fixed(0) => BodyDecoder::Done,
@@ -125,5 +165,27 @@ impl ResponseDecoder {
             fields,
             ends,
         })
+    }
+
+    /// What belongs to the handshake of HTTP/1.1 alone, and a length, mean nothing here.
+    fn switch<'a>(&mut self, mut fields: HeaderMap) -> ResponsePart<'a> {
+        fields.remove(header::SEC_WEBSOCKET_ACCEPT);
+        fields.remove(header::CONTENT_LENGTH);
+        self.switched = true;
+        self.body = Some(BodyDecoder::UntilClose);
+        ResponsePart::Head {
+            status: StatusCode::OK,
+            fields,
+            ends: false,
+        }
+    }
+
+    fn refuse<'a>(&mut self) -> ResponsePart<'a> {
+        self.body = Some(BodyDecoder::Done);
+        ResponsePart::Head {
+            status: StatusCode::BAD_GATEWAY,
+            fields: HeaderMap::new(),
+            ends: true,
+        }
     }
 }

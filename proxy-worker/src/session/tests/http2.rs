@@ -7,20 +7,20 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::lab::{Lab, Pair, Script, Then, run, snapshot};
 use crate::http2::Front;
 use crate::io::Peer;
 
 /// A client's connection.
-struct Client {
+pub(super) struct Client {
     requests: SendRequest<Bytes>,
     connection: tokio::task::JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Client {
-    async fn connect(lab: &Lab) -> Self {
+    pub(super) async fn connect(lab: &Lab) -> Self {
         Self::connect_as(lab, &h2::client::Builder::new()).await
     }
 
@@ -41,11 +41,15 @@ impl Client {
         }
     }
 
-    fn send(&mut self, request: Request<()>, ends: bool) -> (ResponseFuture, SendStream<Bytes>) {
+    pub(super) fn send(
+        &mut self,
+        request: Request<()>,
+        ends: bool,
+    ) -> (ResponseFuture, SendStream<Bytes>) {
         self.requests.send_request(request, ends).unwrap()
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, path: &str) -> Answer {
         let (response, _) = self.send(get(path), true);
         Answer::of(response).await
     }
@@ -70,16 +74,16 @@ const SILENT: Script = Script::After(1, ("", Then::Stay));
 
 /// What came back.
 #[derive(Debug, PartialEq)]
-struct Answer {
-    status: u16,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
     trailers: Option<HeaderMap>,
     /// Why it is not complete.
-    reset: Option<Reason>,
+    pub(super) reset: Option<Reason>,
 }
 
 impl Answer {
-    async fn of(response: ResponseFuture) -> Self {
+    pub(super) async fn of(response: ResponseFuture) -> Self {
         match response.await {
             Ok(response) => Self::read(response).await,
             Err(error) => Self {
@@ -115,7 +119,7 @@ impl Answer {
         answer
     }
 
-    fn short(status: u16, body: &str) -> Self {
+    pub(super) fn short(status: u16, body: &str) -> Self {
         Self {
             status,
             body: body.into(),
@@ -361,29 +365,75 @@ async fn response_that_nobody_takes_is_cut() {
     .await;
 }
 
+/// A connection that has said the preface, for frames that no client of the crate would send.
+async fn frames(lab: &Lab) -> DuplexStream {
+    let (mut ours, theirs) = duplex(256 * 1024);
+    let peer = Peer {
+        address: "192.0.2.7:40000".parse().unwrap(),
+        local: None,
+        secure: false,
+    };
+    let id = lab.worker.listener_id("public");
+    let front = Front::new(Rc::clone(&lab.worker), Pair(theirs), peer, id).unwrap();
+    tokio::task::spawn_local(front);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    ours.write_all(preface).await.unwrap();
+    ours
+}
+
+/// Reads to the end of a connection, which is soon.
+async fn await_end(mut stream: DuplexStream) {
+    let mut said = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(1), stream.read_to_end(&mut said)).await;
+    end.expect("the connection goes on").unwrap();
+}
+
 /// Rule 36.
 #[tokio::test(start_paused = true)]
 async fn flood_of_settings_ends_the_connection() {
     run(async {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let lab = Lab::new([]);
-        let (mut ours, theirs) = duplex(256 * 1024);
-        let peer = Peer {
-            address: "192.0.2.7:40000".parse().unwrap(),
-            local: None,
-            secure: false,
-        };
-        let id = lab.worker.listener_id("public");
-        let front = Front::new(Rc::clone(&lab.worker), Pair(theirs), peer, id).unwrap();
-        tokio::task::spawn_local(front);
-        ours.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        let mut stream = frames(&lab).await;
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(51);
+        stream.write_all(&settings).await.unwrap();
+        await_end(stream).await;
+    })
+    .await;
+}
+
+/// Rule 35: a header block that never ends.
+#[tokio::test(start_paused = true)]
+async fn flood_of_continuations_ends_the_connection() {
+    run(async {
+        let lab = Lab::new([]);
+        let mut stream = frames(&lab).await;
+        // HEADERS without END_HEADERS, and CONTINUATION with nothing in it.
+        stream
+            .write_all(&[0, 0, 0, 1, 0, 0, 0, 0, 1])
             .await
             .unwrap();
-        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(51);
-        ours.write_all(&settings).await.unwrap();
-        let mut said = Vec::new();
-        let end = tokio::time::timeout(Duration::from_secs(1), ours.read_to_end(&mut said)).await;
-        end.expect("the connection goes on").unwrap();
+        let more = [0, 0, 0, 9, 0, 0, 0, 0, 1].repeat(1_000);
+        stream.write_all(&more).await.unwrap();
+        await_end(stream).await;
+    })
+    .await;
+}
+
+/// Rule 35: a header list that is longer than permitted is none that anybody sees.
+#[tokio::test(start_paused = true)]
+async fn header_list_is_limited() {
+    run(async {
+        let lab = Lab::new([]);
+        let mut client = Client::connect(&lab).await;
+        let mut request = get("/app/");
+        for _ in 0..70 {
+            let value = HeaderValue::from_str(&"x".repeat(1_000)).unwrap();
+            request.headers_mut().append("x", value);
+        }
+        let (response, _) = client.send(request, true);
+        assert_eq!(Answer::of(response).await.status, 431);
+        assert_eq!(lab.dials(), 0);
+        assert_eq!(client.get("/app/").await, Answer::short(200, "."));
     })
     .await;
 }

@@ -8,12 +8,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipc::proxy::{
     Balance, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot,
     RetryOn, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use platform::counters::SharedCounters;
 use platform::gauges::SharedGauges;
+use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::io::{ReadBuf, duplex};
 
@@ -105,6 +108,8 @@ pub(super) enum Script {
     Flood,
     /// Says something at once, and then listens.
     Speak(&'static str),
+    /// Switches to WebSocket, whatever the key is, and says again what it hears.
+    Echo,
 }
 
 /// The back ends: connection after connection, whatever its address.
@@ -192,6 +197,20 @@ impl BackEnds {
                 stream.write_all(text.as_bytes()).await?;
                 self.read_until(&mut stream, number, |_| false).await?;
             }
+            Script::Echo => {
+                self.read_until(&mut stream, number, |text| text.contains("\r\n\r\n"))
+                    .await?;
+                let switch = switch(&self.received.borrow()[number]);
+                stream.write_all(switch.as_bytes()).await?;
+                let mut room = [0; 4096];
+                loop {
+                    let count = stream.read(&mut room).await?;
+                    if count == 0 {
+                        return stream.shutdown().await;
+                    }
+                    stream.write_all(&room[..count]).await?;
+                }
+            }
             Script::Flood => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
                 loop {
@@ -231,6 +250,23 @@ async fn answer(stream: &mut DuplexStream, (text, then): Reply) -> io::Result<bo
         Then::Close => Ok(false),
         Then::Hang => std::future::pending().await,
     }
+}
+
+/// The 101 to a request for WebSocket (RFC 6455 §4.2.2).
+fn switch(request: &str) -> String {
+    let lines = request.lines();
+    let key = lines
+        .filter_map(|line| line.split_once(": "))
+        .find_map(|(name, key)| {
+            name.eq_ignore_ascii_case("sec-websocket-key")
+                .then_some(key)
+        });
+    let hashed = format!("{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key.unwrap());
+    let accept = STANDARD.encode(Sha1::digest(hashed.as_bytes()));
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+    )
 }
 
 /// A worker and its back ends.

@@ -3,6 +3,7 @@
 mod clients;
 mod costs;
 mod http2;
+mod http2_websocket;
 mod lab;
 mod octets;
 mod own_answers;
