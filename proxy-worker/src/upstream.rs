@@ -216,9 +216,9 @@ impl<I> Share<I> {
     }
 
     /// Counts a retry, if there may be one more.
-    pub(crate) fn take_retry(&mut self, is_limited: bool) -> bool {
+    pub(crate) fn take_retry(&mut self) -> bool {
         let mut budget = self.upstream.budget.borrow_mut();
-        if is_limited && !budget.allows(self.upstream.spec.retry_budget) {
+        if !budget.allows(self.upstream.spec.retry_budget) {
             return false;
         }
         budget.handle_retry();

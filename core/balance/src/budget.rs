@@ -1,8 +1,9 @@
 //! How many retries a group may have under way, so that a group in trouble is not given more to do
 //! than it had.
 
-/// Retries that may be under way however few requests are.
-const RETRIES_MIN: u32 = 3;
+/// Retries that may be under way however few requests are: a share of few requests is next to none,
+/// and a few more harm nobody.
+const RETRIES_MIN: u32 = 10;
 
 /// The requests of one group that are under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Budget {
         self.requests += 1;
     }
 
-    /// A request that was tried again so many times is over.
+    /// A request with so many retries that count is over.
     pub const fn handle_end(&mut self, retries: u32) {
         self.requests = self.requests.saturating_sub(1);
         self.retries = self.retries.saturating_sub(retries);
@@ -40,13 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retries_are_a_share_of_the_requests_and_three_at_least() {
+    fn retries_are_a_share_of_the_requests_and_ten_at_least() {
         let cases = [
-            (1, 20, 3),
-            (15, 20, 3),
-            (20, 20, 4),
+            (1, 20, 10),
+            (50, 20, 10),
+            (55, 20, 11),
             (100, 20, 20),
-            (100, 0, 3),
+            (100, 0, 10),
         ];
         for (requests, percent, allowed) in cases {
             let mut budget = Budget::default();

@@ -24,9 +24,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::SendStream;
 
-/// An error of a stream as one of a connection.
+/// An error of a stream as one of a connection. Unlike a reset of TCP it says nothing about what the
+/// peer has read.
 fn broken(error: h2::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, error)
+    io::Error::other(error)
 }
 
 /// Waits until the peer takes payload; answers how much of `wanted` octets.

@@ -1,5 +1,6 @@
 //! The response's way to the client.
 
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -156,7 +157,7 @@ impl<D: Dial> Exchange<D> {
                     }
                 }
                 Poll::Ready(end) => {
-                    self.handle_server_end(end.is_ok(), worker)?;
+                    self.handle_server_end(&end, worker)?;
                     return Ok(None);
                 }
             }
@@ -167,12 +168,19 @@ impl<D: Dial> Exchange<D> {
 
     /// The server closed its connection, in good order or not. Comes back only when the request is
     /// sent again.
-    fn handle_server_end(&mut self, in_order: bool, worker: &Worker<D>) -> Result<(), Outcome> {
+    fn handle_server_end(
+        &mut self,
+        end: &io::Result<usize>,
+        worker: &Worker<D>,
+    ) -> Result<(), Outcome> {
         match &mut self.download.phase {
             Phase::Head if self.download.answered => self.handle_bad_answer(worker),
-            Phase::Head => self.handle_early_end(worker),
+            Phase::Head => {
+                let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+                self.handle_early_end(end.as_ref().is_err_and(reset), worker)
+            }
             Phase::Body(body) => match body.handle_end() {
-                Ok(()) if in_order => Err(self.complete(false, worker)),
+                Ok(()) if end.is_ok() => Err(self.complete(false, worker)),
                 _ => {
                     self.upstream.handle_failure(self.server, worker.now());
                     Err(Outcome::Abort)

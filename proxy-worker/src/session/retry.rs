@@ -18,6 +18,9 @@ pub(super) enum Cause {
     Connect,
     /// A kept connection was dead.
     Stale,
+    /// A new connection was reset with the request unread, as those are that wait in the queue of a
+    /// listener that closes.
+    Unread,
     /// A connection ended before any octet of a response, not because it had been idle.
     Lost,
     /// The server took too long.
@@ -30,7 +33,7 @@ impl Cause {
     const fn is_in(self, on: RetryOn) -> bool {
         match self {
             Self::Connect => on.connect,
-            Self::Stale | Self::Lost => on.stale,
+            Self::Stale | Self::Unread | Self::Lost => on.stale,
             Self::Timeout => on.timeout,
             Self::Status(502) => on.bad_gateway,
             Self::Status(503) => on.unavailable,
@@ -42,14 +45,15 @@ impl Cause {
     const fn counter(self) -> Counter {
         match self {
             Self::Connect => Counter::RetriesConnect,
-            Self::Stale | Self::Lost => Counter::RetriesStale,
+            Self::Stale | Self::Unread | Self::Lost => Counter::RetriesStale,
             Self::Timeout => Counter::RetriesTimeout,
             Self::Status(_) => Counter::RetriesStatus,
         }
     }
 
-    /// Whether the budget limits it. A server that was not reached, or that closed a connection which
-    /// it had left idle, has done no work that a retry doubles.
+    /// Whether it counts in the budget, and is limited by it. A server that was not reached, that did
+    /// not read, or that closed a connection which it had left idle, has done no work that a retry
+    /// doubles.
     const fn is_limited(self) -> bool {
         matches!(self, Self::Lost | Self::Timeout | Self::Status(_))
     }
@@ -81,7 +85,13 @@ impl<D: Dial> Exchange<D> {
     /// The server's connection ended before any octet of a response. A reused one may just have been
     /// idle for too long: if the request can be sent again, it goes to the same server on a fresh
     /// one, once. Otherwise that is a failure of the server, and another is asked.
-    pub(super) fn handle_early_end(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+    ///
+    /// `was_reset`: as TCP does when something was sent that nobody has read.
+    pub(super) fn handle_early_end(
+        &mut self,
+        was_reset: bool,
+        worker: &Worker<D>,
+    ) -> Result<(), Outcome> {
         let (served, refused, untouched) = match &self.line {
             Line::Open { served, port, .. } => {
                 let refused = port.io.is_untouched();
@@ -99,7 +109,9 @@ impl<D: Dial> Exchange<D> {
             return self.connect_to(self.server, worker);
         }
         self.upstream.handle_failure(self.server, worker.now());
-        self.ask_another(Cause::Lost, 502, worker)
+        let unread = was_reset || untouched;
+        let cause = if unread { Cause::Unread } else { Cause::Lost };
+        self.ask_another(cause, 502, worker)
     }
 
     /// Whether a response with this status is not passed on, and another server asked instead. If so,
@@ -153,7 +165,7 @@ impl<D: Dial> Exchange<D> {
 
     /// Counts a retry, unless there are too many.
     fn note_retry(&mut self, cause: Cause, worker: &Worker<D>) -> bool {
-        let allowed = self.share.take_retry(cause.is_limited());
+        let allowed = !cause.is_limited() || self.share.take_retry();
         let counter = if allowed {
             cause.counter()
         } else {

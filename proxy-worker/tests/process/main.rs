@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod back_ends;
 mod harness;
 mod http2;
 mod overload;

@@ -32,16 +32,19 @@ pub(super) const PIPE: usize = 16 * 1024;
 
 /// A stream in memory.
 ///
-/// It cannot be reset: a reset shows as octets that no regular end has.
+/// It cannot be reset: a reset is octets that no regular end has. We read an error then.
 pub(super) struct Pair(pub(super) DuplexStream);
 
-/// What a client reads where a TCP connection would be reset.
+/// What a client reads, and a back end sends, where a TCP connection would be reset.
 pub(super) const RESET: &str = "[reset]";
 
 impl Io for Pair {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
         ready!(Pin::new(&mut self.0).poll_read(cx, &mut room))?;
+        if room.filled() == RESET.as_bytes() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Poll::Ready(Ok(room.filled().len()))
     }
 
