@@ -16,6 +16,7 @@ mod io;
 mod listener;
 mod overload;
 mod pages;
+mod places;
 mod plan;
 mod pool;
 mod port;

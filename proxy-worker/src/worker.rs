@@ -16,8 +16,10 @@ use crate::hush::Hush;
 use crate::io::Dial;
 use crate::overload::Overload;
 use crate::pages;
+use crate::places::Places;
 use crate::plan::{ListenerNames, Plan};
 use crate::request_id::RequestIds;
+use crate::session::Exchange;
 
 /// Octets that are read at once.
 const READ_BUFFER: usize = 256 * 1024;
@@ -43,6 +45,8 @@ pub(crate) struct Worker<D: Dial> {
     names: RefCell<ListenerNames>,
     pub(crate) scratch: RefCell<Scratch>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    /// Requests that are being relayed, or their places.
+    pub(crate) exchanges: Places<Exchange<D>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Counters,
     pub(crate) gauges: Rc<Gauges>,
@@ -103,6 +107,7 @@ impl<D: Dial> Worker<D> {
                 head: Vec::new(),
             }),
             buffers: RefCell::default(),
+            exchanges: Places::default(),
             deadlines: Deadlines::new(),
             counters,
             gauges,

@@ -263,7 +263,7 @@ impl<D: Dial> Exchange<D> {
     ///
     /// # Errors
     /// The outcome, when the exchange is over.
-    pub(crate) fn drive<C: Io>(
+    pub(super) fn drive<C: Io>(
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Client<C>,
@@ -452,7 +452,7 @@ impl<D: Dial> Exchange<D> {
     }
 
     /// The time for `wait` is over.
-    pub(crate) fn handle_timeout(&mut self, wait: Wait, worker: &Worker<D>) -> Result<(), Outcome> {
+    pub(super) fn handle_timeout(&mut self, wait: Wait, worker: &Worker<D>) -> Result<(), Outcome> {
         let status = match wait {
             Wait::Queue => 503,
             Wait::Connect => return self.handle_no_connection(504, worker),
@@ -480,7 +480,7 @@ impl<D: Dial> Exchange<D> {
         self.download.ends_by_closing()
     }
 
-    pub(crate) fn timeout(&self, wait: Wait) -> Duration {
+    pub(super) fn timeout(&self, wait: Wait) -> Duration {
         match wait {
             Wait::Queue => self.upstream.spec.queue_timeout,
             Wait::Connect => self.upstream.spec.connect_timeout,

@@ -57,7 +57,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             return self.turn_away("no upstream");
         };
         match Exchange::raw(plan, upstream, self.client.peer, &self.worker) {
-            Ok(exchange) => self.state = State::Exchange(exchange),
+            Ok(exchange) => self.state = State::Exchange(self.worker.exchanges.put(exchange)),
             Err(_) => return self.turn_away("no server is up"),
         }
         Flow::Continue

@@ -30,12 +30,14 @@ use ipc::proxy::ListenerTimeouts;
 use crate::counters::Doing;
 use crate::deadline::Key;
 use crate::io::{Dial, Io, Peer};
+use crate::places::Placed;
 use crate::plan::ListenerId;
 use crate::tunnel::FIN_TIMEOUT;
 use crate::worker::{Scratch, Worker};
 
 use client::Client;
-use exchange::{Exchange, Outcome};
+pub(crate) use exchange::Exchange;
+use exchange::Outcome;
 use private::Private;
 use upgraded::Upgraded;
 
@@ -60,17 +62,13 @@ pub(crate) struct Session<C: Io, D: Dial> {
 }
 
 /// Where the connection stands.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a boxed exchange would be an allocation for each request"
-)]
 enum State<D: Dial> {
     /// Between requests, or in the middle of a head (which is in the inbox then).
     Request,
     /// Before it is known where octets are to go, on a listener that speaks no HTTP.
     Hello,
     /// A request is being relayed, or such a connection to a server is being made.
-    Exchange(Exchange<D>),
+    Exchange(Placed<Exchange<D>>),
     /// No HTTP any more: octets both ways.
     Tunnel(Box<Upgraded<D::Io>>),
     /// The last answer is being sent.
@@ -266,9 +264,10 @@ impl<C: Io, D: Dial> Session<C, D> {
     /// Ends a relayed request.
     fn end_exchange(&mut self, outcome: Outcome) -> Flow {
         let state = std::mem::replace(&mut self.state, State::Request);
-        let State::Exchange(mut exchange) = state else {
+        let State::Exchange(exchange) = state else {
             return Flow::Continue;
         };
+        let mut exchange = self.worker.exchanges.take_out(exchange);
         match outcome {
             Outcome::Complete { keep_alive, linger } => {
                 self.private = exchange.private.take().or(self.private.take());

@@ -187,7 +187,8 @@ impl<C: Io, D: Dial> Session<C, D> {
                     websocket: head.websocket.filter(|_| websocket),
                     ..asked
                 };
-                let mut exchange = Exchange::new(plan, upstream, asked, self.client.peer, log);
+                let exchange = Exchange::new(plan, upstream, asked, self.client.peer, log);
+                let mut exchange = self.worker.exchanges.put(exchange);
                 exchange.write_head(head, &path, &self.client, &self.worker);
                 exchange.private = self
                     .private
