@@ -14,6 +14,7 @@ mod tickets;
 
 use std::sync::Arc;
 
+use rustls::CipherSuite;
 use rustls::crypto::CryptoProvider;
 
 pub use client::Client;
@@ -30,5 +31,20 @@ pub const H2: &[u8] = b"h2";
 pub const HTTP_11: &[u8] = b"http/1.1";
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| !is_quick(suite.suite()));
+    Arc::new(provider)
+}
+
+/// Whether a suite hashes with SHA-256, for which processors have instructions that they do not have for
+/// SHA-384: a sixth of what a handshake costs. Both are strong enough for decades.
+const fn is_quick(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
 }
