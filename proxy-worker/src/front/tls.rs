@@ -10,7 +10,7 @@ use rustls::ServerConnection;
 use rustls::server::{Accepted, AcceptedAlert, Acceptor};
 
 use crate::deadline::Key;
-use crate::io::{Io as _, Network, Tcp, Tls, Wire};
+use crate::io::{Ciphertext, Io as _, Network, Tcp, Tls};
 use crate::worker::Worker;
 
 /// A fatal alert "unrecognized_name" (RFC 8446 §5.1 and §6.2).
@@ -31,10 +31,10 @@ pub(super) async fn accept(
     within: Duration,
 ) -> io::Result<Tls> {
     let limit = Limit::new(worker, within);
-    let wire = worker.dial.wire.clone();
-    match hello(&limit, &mut tcp, &wire, server).await {
+    let ciphertext = worker.dial.ciphertext.clone();
+    match hello(&limit, &mut tcp, &ciphertext, server).await {
         Ok(tls) => {
-            let mut io = Tls::new(tcp, tls.into(), wire);
+            let mut io = Tls::new(tcp, tls.into(), ciphertext);
             limit.keep(|cx| io.poll_handshake(cx)).await?;
             Ok(io)
         }
@@ -89,7 +89,7 @@ impl From<(rustls::Error, AcceptedAlert)> for Refusal {
 async fn hello(
     limit: &Limit,
     tcp: &mut Tcp,
-    wire: &Wire,
+    ciphertext: &Ciphertext,
     server: &tls::Server,
 ) -> Result<ServerConnection, Refusal> {
     let mut acceptor = Acceptor::default();
@@ -97,7 +97,7 @@ async fn hello(
     let accepted = loop {
         let heard = limit.keep(|cx| {
             let hear = |octets: &[u8]| Ok(hear(octets, is_first, &mut acceptor));
-            wire.poll_with(cx, tcp, 0, hear)
+            ciphertext.poll_with(cx, tcp, 0, hear)
         });
         if let Some(accepted) = heard.await?? {
             break accepted;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::http2::BackStream;
 use crate::introduction::header_for;
 
-use super::{Call, Connecting, Dial, Io, Tcp, Tls, Wire};
+use super::{Call, Ciphertext, Connecting, Dial, Io, Tcp, Tls};
 
 /// A connection to a server, whatever lies between TCP and HTTP.
 #[derive(Debug)]
@@ -97,21 +97,21 @@ impl Io for Back {
 /// Connects over the network.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
-    pub(crate) wire: Wire,
+    pub(crate) ciphertext: Ciphertext,
 }
 
 impl Dial for Network {
     type Io = Back;
 
     fn dial(&self, call: Call) -> Connecting<Back> {
-        let wire = self.wire.clone();
+        let ciphertext = self.ciphertext.clone();
         Box::pin(async move {
             let transport = &call.transport;
             match transport.protocol {
-                UpstreamProtocol::Http1 => connect(&call, wire).await,
+                UpstreamProtocol::Http1 => connect(&call, ciphertext).await,
                 UpstreamProtocol::Http2 => {
                     let secure = transport.tls.is_some();
-                    let connect = connect(&call, wire);
+                    let connect = connect(&call, ciphertext);
                     let stream = transport.connections.open(call.server, secure, connect);
                     Ok(Back::Stream(stream.await?))
                 }
@@ -121,7 +121,7 @@ impl Dial for Network {
 }
 
 /// A connection, and what comes before HTTP.
-async fn connect(call: &Call, wire: Wire) -> io::Result<Back> {
+async fn connect(call: &Call, ciphertext: Ciphertext) -> io::Result<Back> {
     let mut stream = TcpStream::connect(call.server).await?;
     stream.set_nodelay(true)?;
     if let Some(version) = call.transport.send_proxy {
@@ -132,7 +132,7 @@ async fn connect(call: &Call, wire: Wire) -> io::Result<Back> {
         return Ok(Back::Plain(tcp));
     };
     let tls = tls.connection(call.server.ip()).map_err(io::Error::other)?;
-    let mut io = Tls::new(tcp, tls.into(), wire);
+    let mut io = Tls::new(tcp, tls.into(), ciphertext);
     let handshake = poll_fn(|cx| io.poll_handshake(cx)).await;
     handshake.inspect_err(|error| call.transport.complain(call.server, error))?;
     if call.transport.protocol == UpstreamProtocol::Http2 && io.protocol() != Some(::tls::H2) {

@@ -10,7 +10,7 @@ mod tls;
 
 pub(crate) use back::Network;
 pub(crate) use tcp::Tcp;
-pub(crate) use tls::{Tls, Wire};
+pub(crate) use tls::{Ciphertext, Tls};
 
 use std::future::Future;
 use std::io::{self, IoSlice};

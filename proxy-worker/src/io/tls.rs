@@ -15,23 +15,25 @@ use rustls::Connection;
 use super::{Io, Tcp};
 
 /// Octets from the network that are read at once.
-const WIRE: usize = 64 * 1024;
+const CIPHERTEXT: usize = 64 * 1024;
 
 /// As many at least, however little room there is for what is in them: what does not fit stays in
 /// rustls, which bears a record of 16 KiB and no more.
-const WIRE_MIN: usize = 4096;
+const CIPHERTEXT_MIN: usize = 4096;
 
 /// Memory for octets from the network, of the moment: what is read is decrypted in the same poll.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire(Rc<RefCell<Box<[u8]>>>);
+pub(crate) struct Ciphertext(Rc<RefCell<Box<[u8]>>>);
 
-impl Default for Wire {
+impl Default for Ciphertext {
     fn default() -> Self {
-        Self(Rc::new(RefCell::new(vec![0; WIRE].into_boxed_slice())))
+        Self(Rc::new(RefCell::new(
+            vec![0; CIPHERTEXT].into_boxed_slice(),
+        )))
     }
 }
 
-impl Wire {
+impl Ciphertext {
     /// Reads up to `limit` octets and lets `take` have them.
     pub(crate) fn poll_with<T>(
         &self,
@@ -40,8 +42,8 @@ impl Wire {
         limit: usize,
         take: impl FnOnce(&[u8]) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let mut wire = self.0.borrow_mut();
-        let room = wire.get_mut(..limit.clamp(WIRE_MIN, WIRE));
+        let mut ciphertext = self.0.borrow_mut();
+        let room = ciphertext.get_mut(..limit.clamp(CIPHERTEXT_MIN, CIPHERTEXT));
         let room = room.unwrap_or_default();
         let count = ready!(tcp.poll_read(cx, room))?;
         Poll::Ready(take(room.get(..count).unwrap_or_default()))
@@ -53,18 +55,18 @@ impl Wire {
 pub(crate) struct Tls {
     tcp: Tcp,
     tls: Box<Connection>,
-    wire: Wire,
+    ciphertext: Ciphertext,
     /// The peer gets no word of farewell.
     reset: bool,
 }
 
 impl Tls {
     /// A connection whose handshake is still to be made, by [`Self::poll_handshake`].
-    pub(crate) fn new(tcp: Tcp, tls: Connection, wire: Wire) -> Self {
+    pub(crate) fn new(tcp: Tcp, tls: Connection, ciphertext: Ciphertext) -> Self {
         Self {
             tcp,
             tls: Box::new(tls),
-            wire,
+            ciphertext,
             reset: false,
         }
     }
@@ -122,13 +124,15 @@ impl Tls {
     ) -> Poll<io::Result<(usize, bool)>> {
         let tls = &mut self.tls;
         let limit = room.len();
-        let received = self.wire.poll_with(cx, &mut self.tcp, limit, |octets| {
-            if octets.is_empty() {
-                tls.read_tls(&mut io::empty())?;
-                return Ok((0, true));
-            }
-            Ok((decrypt(tls, octets, room)?, false))
-        });
+        let received = self
+            .ciphertext
+            .poll_with(cx, &mut self.tcp, limit, |octets| {
+                if octets.is_empty() {
+                    tls.read_tls(&mut io::empty())?;
+                    return Ok((0, true));
+                }
+                Ok((decrypt(tls, octets, room)?, false))
+            });
         if let Poll::Ready(Err(_)) = &received {
             // Whatever was wrong, the peer is told by an alert that is waiting now.
             self.send(cx);

@@ -10,26 +10,32 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use ipc::proxy::{ListenerProtocol, ProxySnapshot, UpstreamProtocol};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
 use crate::harness::{GET, PATIENCE, Worker, ask, back_end, hear, listen, snapshot};
 
-fn http2(mut snapshot: ProxySnapshot) -> ProxySnapshot {
+pub(crate) fn http2(mut snapshot: ProxySnapshot) -> ProxySnapshot {
     snapshot.listeners[0].protocol = ListenerProtocol::Http { http2: true };
     snapshot
 }
 
-async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+    speak(TcpStream::connect(address).await.unwrap()).await
+}
+
+/// Speaks HTTP/2 over what is connected.
+pub(crate) async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> SendRequest<Bytes> {
     let (requests, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     requests
 }
 
 /// Asks, and returns status, body and trailers.
-async fn fetch(
+pub(crate) async fn fetch(
     requests: &mut SendRequest<Bytes>,
     method: &str,
 ) -> (u16, String, Option<HeaderMap>) {
@@ -80,7 +86,7 @@ where
     (address, connections)
 }
 
-fn answer(mut response: SendResponse<Bytes>) {
+pub(crate) fn answer(mut response: SendResponse<Bytes>) {
     let mut body = response.send_response(Response::new(()), false).unwrap();
     body.send_data("hi".into(), false).unwrap();
     let mut trailers = HeaderMap::new();

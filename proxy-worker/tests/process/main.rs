@@ -5,6 +5,8 @@
 mod back_ends;
 mod harness;
 mod http2;
+mod http2_tls;
+mod http2_websocket;
 mod overload;
 mod proxy_header;
 mod secure;

@@ -23,7 +23,7 @@ type Secure = StreamOwned<ClientConnection, TcpStream>;
 
 const ANSWER: &str = "\r\n\r\n.";
 
-fn certificate(name: &str) -> CertificateSpec {
+pub(crate) fn certificate(name: &str) -> CertificateSpec {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let signing_key: KeyPair = signing_key;
@@ -34,7 +34,7 @@ fn certificate(name: &str) -> CertificateSpec {
     }
 }
 
-fn listener_tls(certificates: &[&CertificateSpec]) -> ListenerTls {
+pub(crate) fn listener_tls(certificates: &[&CertificateSpec]) -> ListenerTls {
     ListenerTls {
         certificates: certificates.iter().map(|one| (*one).clone()).collect(),
         client_ca: Vec::new(),
@@ -44,14 +44,19 @@ fn listener_tls(certificates: &[&CertificateSpec]) -> ListenerTls {
     }
 }
 
-fn secured(address: SocketAddr, new: bool, server: SocketAddr, tls: ListenerTls) -> ProxySnapshot {
+pub(crate) fn secured(
+    address: SocketAddr,
+    new: bool,
+    server: SocketAddr,
+    tls: ListenerTls,
+) -> ProxySnapshot {
     let mut snapshot = snapshot(&[(address, new)], server);
     snapshot.listeners[0].tls = Some(tls);
     snapshot
 }
 
 /// A client that trusts one certificate.
-fn trusting(spec: &CertificateSpec) -> Arc<ClientConfig> {
+pub(crate) fn trusting(spec: &CertificateSpec) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(&spec.chain).unwrap())
@@ -64,7 +69,7 @@ fn trusting(spec: &CertificateSpec) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
@@ -282,7 +287,7 @@ async fn end_of_a_response_is_announced_only_where_it_is_one() {
     }
 }
 
-fn simple_server(spec: &CertificateSpec) -> Arc<ServerConfig> {
+pub(crate) fn simple_server(spec: &CertificateSpec) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::from_pem_slice(&spec.key.0).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(&spec.chain).unwrap()];
     let config = ServerConfig::builder_with_provider(provider())
