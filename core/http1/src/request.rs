@@ -114,6 +114,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }))
     }
 
+    /// Whether it is worth while to [parse](Self::parse) `bytes`, of which the first `known` came to
+    /// nothing yet. Who asks before looks at each octet of a head a few times, however it comes
+    /// (rule 38), and not at all of it for each.
+    pub fn may_be_whole(bytes: &[u8], known: usize, limits: &Limits) -> bool {
+        scan::is_worth_another_look(bytes, known, limits)
+    }
+
     /// The value of the first field called `name`, in lower case or not.
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         let mut fields = self.fields.iter();

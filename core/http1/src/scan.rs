@@ -34,6 +34,19 @@ pub(crate) fn head_end(bytes: &[u8], limits: &Limits) -> Result<Option<usize>, F
     Ok(end)
 }
 
+/// Whether there may be more to say of `bytes` than of the first `known` of them, which was that more
+/// octets are needed. Looks at new octets only; that a target is too long is found later then.
+pub(crate) fn is_worth_another_look(bytes: &[u8], known: usize, limits: &Limits) -> bool {
+    let before = known.saturating_sub(HEAD_END.needle().len() - 1);
+    let fresh = bytes.get(before..).unwrap_or_default();
+    let is_bare = |pair: &[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
+    // The first octets tell what is no head at all.
+    known <= LEADING_LINE
+        || bytes.len() >= limits.head_bytes
+        || HEAD_END.find(fresh).is_some()
+        || fresh.windows(2).any(is_bare)
+}
+
 /// Whether some LF has no CR before it. Without a branch for each octet, so that the compiler looks
 /// at many at once.
 fn has_bare_feed(head: &[u8]) -> bool {
@@ -59,6 +72,9 @@ fn is_target_too_long(head: &[u8]) -> bool {
 /// What a start line may have beside its target: method, version, spaces, CRLF.
 const START_LINE_REST: usize = 64;
 
+/// An empty line.
+const LEADING_LINE: usize = 2;
+
 /// The length of the one empty line that RFC 9112 §2.2 lets a client send before a request.
 ///
 /// # Errors
@@ -66,7 +82,7 @@ const START_LINE_REST: usize = 64;
 pub(crate) fn leading_line(bytes: &[u8]) -> Result<usize, Fault> {
     match bytes {
         [b'\r', b'\n', b'\r' | b'\n', ..] => Err(Fault::LineEnding),
-        [b'\r', b'\n', ..] => Ok(2),
+        [b'\r', b'\n', ..] => Ok(LEADING_LINE),
         [b'\r'] => Ok(0),
         [b'\r' | b'\n', ..] => Err(Fault::LineEnding),
         _ => Ok(0),

@@ -286,6 +286,22 @@ fn limits_are_414_and_431_even_before_the_head_is_complete() {
     assert_eq!(refusal(&with_lines(&"X: y\r\n".repeat(99))), None);
 }
 
+/// Rule 38: a head that comes octet by octet is read once, not once for each octet.
+#[test]
+fn head_is_read_when_it_may_be_whole() {
+    let head = with_lines(&"a:\r\n".repeat(50));
+    let looks = |head: &[u8]| -> Vec<usize> {
+        (1..=head.len())
+            .filter(|end| RequestHead::may_be_whole(&head[..*end], end - 1, &LIMITS))
+            .collect()
+    };
+    assert_eq!(looks(&head), [1, 2, 3, head.len()]);
+    // What is wrong is not waited for.
+    assert_eq!(looks(b"GET / HTTP/1.1\r\nHost: a\n"), [1, 2, 3, 24]);
+    let endless = vec![b'x'; LIMITS.head_bytes];
+    assert_eq!(looks(&endless), [1, 2, 3, LIMITS.head_bytes]);
+}
+
 /// Rule 10.
 #[test]
 fn transfer_encoding_with_content_length_is_400() {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use core_http1::forward::{Origin, write_request};
 use core_http1::{
-    Body, BodyFault, BodyLength, Expected, Framing, Limits, RequestHead, ResponseHead, Step,
+    Body, BodyFault, BodyLength, Expected, Fault, Framing, Limits, RequestHead, ResponseHead, Step,
     field_slots,
 };
 
@@ -80,11 +80,11 @@ pub(crate) const CHUNKED: Target = Target {
     },
 };
 
-fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+pub(super) fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
-fn end_head(head: &mut Vec<u8>) {
+pub(super) fn end_head(head: &mut Vec<u8>) {
     if !head.windows(4).any(|end| end == b"\r\n\r\n") {
         head.extend(b"\r\n\r\n");
     }
@@ -99,6 +99,7 @@ fn cuts(len: usize) -> impl Iterator<Item = usize> {
 }
 
 fn check_request(input: &[u8]) {
+    check_looks(input);
     let mut slots = field_slots();
     let Ok(Some(head)) = RequestHead::parse(input, &LIMITS, &mut slots) else {
         return;
@@ -134,6 +135,22 @@ fn check_request(input: &[u8]) {
     assert_eq!(there.method, head.method);
     assert_eq!(there.body, head.body, "where its body ends");
     assert!(there.keep_alive);
+}
+
+/// What is not looked at again, with more octets, would have come to nothing.
+fn check_looks(input: &[u8]) {
+    let mut slots = field_slots();
+    let all = RequestHead::parse(input, &LIMITS, &mut slots);
+    for known in cuts(input.len()) {
+        let mut slots = field_slots();
+        let early = RequestHead::parse(&input[..known], &LIMITS, &mut slots);
+        if matches!(early, Ok(None)) && !RequestHead::may_be_whole(input, known, &LIMITS) {
+            assert!(
+                matches!(all, Ok(None) | Err(Fault::TargetTooLong)),
+                "{known}"
+            );
+        }
+    }
 }
 
 /// What goes on of a body that comes in pieces, how it ended, and what was left unread.

@@ -69,8 +69,9 @@ impl<C: Io, D: Dial> Session<C, D> {
             self.keep_rest(octets, used);
         } else {
             let mut held = std::mem::take(&mut self.client.inbox);
+            let known = held.len();
             held.extend_from_slice(octets);
-            let used = if self.may_complete_head(held.len(), octets) {
+            let used = if self.may_be_whole(&held, known) {
                 self.begin(cx, &held)
             } else {
                 0
@@ -79,15 +80,14 @@ impl<C: Io, D: Dial> Session<C, D> {
         }
     }
 
-    /// Whether these octets, the last of `held`, may be the end of a head, or of our patience. Looking at
-    /// all that is held for each octet would take time that grows with its square (rule 38).
-    fn may_complete_head(&self, held: usize, octets: &[u8]) -> bool {
+    /// Whether `held` may be a whole head, or wrong, as its first `known` octets were not.
+    fn may_be_whole(&self, held: &[u8], known: usize) -> bool {
         let plan = self.worker.plan();
         let listener = plan
             .as_ref()
             .and_then(|plan| plan.listener(self.client.listener));
-        let fits = |listener: &Listener| held <= listener.limits.head_bytes;
-        octets.contains(&b'\n') || !listener.is_some_and(fits)
+        // Without a listener the session is to end.
+        listener.is_none_or(|listener| RequestHead::may_be_whole(held, known, &listener.limits))
     }
 
     fn keep_rest(&mut self, octets: &[u8], used: usize) {

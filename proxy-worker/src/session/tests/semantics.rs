@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::lab::{Lab, Script, Then, run, snapshot};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -225,4 +227,31 @@ async fn rate_of_a_body_is_not_judged_while_the_server_does_not_take_it() {
         assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     })
     .await;
+}
+
+/// Rule 38: however a head comes, it is the same head, and the same limit is passed.
+#[tokio::test(start_paused = true)]
+async fn head_may_come_octet_by_octet() {
+    let good = "GET /app/ HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n".to_owned();
+    let bare = "GET /app/ HTTP/1.1\r\nHost: a\nX: y".to_owned();
+    let endless = format!("GET /app/ HTTP/1.1\r\nX: {}", "y".repeat(32 * 1024));
+    for (head, status) in [(good, "200"), (bare, "400"), (endless, "431")] {
+        run(async {
+            let lab = Lab::new([]);
+            let mut client = lab.connect();
+            let (first, rest) = head.split_at(head.len().min(32 * 1024) - 30);
+            client.send(first).await;
+            for octet in rest.chars() {
+                // One that is answered already may have been closed.
+                drop(client.0.write_all(octet.to_string().as_bytes()).await);
+                tokio::task::yield_now().await;
+            }
+            let answer = client.hear().await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        })
+        .await;
+    }
 }
