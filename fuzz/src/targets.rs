@@ -5,6 +5,7 @@ mod frames;
 mod heads;
 mod hellos;
 mod machine;
+mod mappings;
 mod messages;
 mod prefaces;
 mod texts;
@@ -26,6 +27,8 @@ pub const TARGETS: &[Target] = &[
     heads::REQUESTS,
     heads::RESPONSES,
     heads::CHUNKED,
+    mappings::REQUESTS,
+    mappings::RESPONSES,
     prefaces::PROXY_HEADERS,
     hellos::CLIENT_HELLOS,
     texts::SETTINGS,
