@@ -215,7 +215,8 @@ impl<D: Dial> Worker<D> {
         self.deadlines.wake_all();
     }
 
-    /// Ends everything that is no tunnel; says how many connections that are.
+    /// Ends everything that is no tunnel; says how many connections that are, where each tunnel has its
+    /// own.
     pub(crate) fn cut_requests(&self) -> u32 {
         self.stage.set(Stage::TunnelsOnly);
         self.deadlines.wake_all();
@@ -242,12 +243,12 @@ impl<D: Dial> Worker<D> {
         self.open.get()
     }
 
-    /// Those of them that are tunnels.
+    /// Tunnels; a connection of HTTP/2 may have several.
     pub(crate) fn tunnels(&self) -> u32 {
         self.tunnels.get()
     }
 
-    /// Another of them is a tunnel from now on.
+    /// There is another tunnel from now on.
     pub(crate) fn count_tunnel(&self) -> CountedTunnel {
         self.tunnels.set(self.tunnels.get().saturating_add(1));
         CountedTunnel(Rc::clone(&self.tunnels))

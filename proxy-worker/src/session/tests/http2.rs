@@ -55,13 +55,13 @@ impl Client {
     }
 
     /// How the connection ends, when it does without being asked to.
-    async fn end(self) -> Result<(), h2::Error> {
+    pub(super) async fn end(self) -> Result<(), h2::Error> {
         let _requests = self.requests;
         self.connection.await.unwrap()
     }
 }
 
-fn get(path: &str) -> Request<()> {
+pub(super) fn get(path: &str) -> Request<()> {
     Request::get(format!("http://a{path}")).body(()).unwrap()
 }
 

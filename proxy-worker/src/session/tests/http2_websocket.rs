@@ -7,7 +7,7 @@ use h2::ext::Protocol;
 use h2::{Reason, RecvStream};
 use http::{Method, Request};
 
-use super::http2::{Answer, Client};
+use super::http2::{Answer, Client, get};
 use super::lab::{Lab, Script, Then, run};
 
 fn connect(protocol: &'static str) -> Request<()> {
@@ -155,6 +155,35 @@ async fn silent_tunnel_is_closed() {
         assert_eq!(start.elapsed().as_secs(), 3_600);
         a_second().await;
         assert_eq!(lab.back_ends.open.get(), 0);
+    })
+    .await;
+}
+
+/// As over HTTP/1, and its connection with it; what else was on it is cut in its time.
+#[tokio::test(start_paused = true)]
+async fn tunnel_outlives_a_drain() {
+    run(async {
+        let lab = Lab::new([
+            Script::Echo,
+            Script::Replies(vec![("", Then::Hang), ("", Then::Hang)]),
+        ]);
+        let mut client = client(&lab).await;
+        let (response, mut up) = client.send(connect("websocket"), false);
+        let (_, mut down) = response.await.unwrap().into_parts();
+        let (slow, _) = client.send(get("/app/"), true);
+        a_second().await;
+        lab.worker.drain();
+        a_second().await;
+        lab.worker.cut_requests();
+        let cut = Answer::of(slow).await;
+        assert_eq!(cut.reset, Some(Reason::INTERNAL_ERROR));
+        up.send_data("still there".into(), false).unwrap();
+        assert_eq!(hear(&mut down).await.unwrap(), "still there");
+        assert_eq!((lab.worker.open(), lab.worker.tunnels()), (1, 1));
+        up.send_data(Bytes::new(), true).unwrap();
+        assert!(hear(&mut down).await.is_none());
+        client.end().await.unwrap();
+        assert_eq!((lab.worker.open(), lab.worker.tunnels()), (0, 0));
     })
     .await;
 }
