@@ -9,7 +9,7 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core-vrrp", &[]),
     ("core-http1", &[]),
-    ("core-http2", &["core-http1"]),
+    ("core-http2", &[]),
     ("core-preface", &[]),
     ("core-route", &[]),
     ("core-balance", &[]),

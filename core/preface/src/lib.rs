@@ -1,5 +1,5 @@
-//! What a connection says before its protocol begins: a PROXY header, the server name of a TLS hello,
-//! the preface of HTTP/2. Without I/O.
+//! What a connection says before its protocol begins: a PROXY header, the server name of a TLS hello.
+//! Without I/O.
 
 mod client_hello;
 pub mod proxy_header;
