@@ -10,6 +10,7 @@
 
 mod address_watch;
 mod capture;
+mod certificate;
 mod frr;
 mod http_stub;
 mod keepalived;
@@ -25,6 +26,7 @@ mod tool;
 
 pub use address_watch::AddressWatch;
 pub use capture::{Advert, Capture, Recording};
+pub use certificate::Certificate;
 pub use frr::Frr;
 pub use http_stub::{Answer, HttpStub, Request};
 pub use keepalived::{Check, Instance, Keepalived, KeepalivedSetup, Protocol, Transport};

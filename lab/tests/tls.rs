@@ -1,46 +1,10 @@
 //! What `testssl.sh` finds at a listener with TLS in the default profile.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lab::{Host, Lan, Node};
+use lab::{Certificate, Host, Lan, Node};
 use serde_json::Value;
-
-/// A certificate for www.example.org with its key, signed by itself.
-struct Certificate {
-    chain: PathBuf,
-    key: PathBuf,
-}
-
-impl Certificate {
-    fn make(folder: &Path, name: &str) -> Self {
-        let chain = folder.join(format!("{name}.pem"));
-        let key = folder.join(format!("{name}.key"));
-        let subject = "/CN=www.example.org";
-        let names = "subjectAltName=DNS:www.example.org";
-        lab::run(&[
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "90",
-            "-subj",
-            subject,
-            "-addext",
-            names,
-            "-out",
-            text(&chain),
-            "-keyout",
-            text(&key),
-        ]);
-        Self { chain, key }
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")

@@ -250,7 +250,7 @@ impl Listener {
 fn for_http<'i, 'a>(item: &'i Item<'a>, is_tcp: bool) -> Option<&'i Item<'a>> {
     if is_tcp {
         let message = format!("{} is for HTTP", item.name());
-        return item.error(message, "leave it out, or protocol = \"tcp\"");
+        return item.error(message, "leave it out, or let protocol be \"http\"");
     }
     Some(item)
 }

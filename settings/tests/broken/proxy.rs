@@ -41,9 +41,9 @@ node_header = true
 access_log = { path = "/var/log/x" }
 timeouts = { tunnel = "1h", head = "1s" }"#,
         found: &[
-            r#"4:15 error: "node_header" is for HTTP; leave it out, or protocol = "tcp""#,
-            r#"5:14 error: "access_log" is for HTTP; leave it out, or protocol = "tcp""#,
-            r#"6:36 error: "head" is for HTTP; leave it out, or protocol = "tcp""#,
+            r#"4:15 error: "node_header" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"5:14 error: "access_log" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"6:36 error: "head" is for HTTP; leave it out, or let protocol be "http""#,
         ],
     },
     Case {

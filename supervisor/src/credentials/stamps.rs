@@ -27,4 +27,11 @@ impl Stamps {
         let files = super::files(settings).map(|file| file.value());
         Self(files.map(|path| (path.clone(), stamp(path))).collect())
     }
+
+    /// Of one file with this inode.
+    #[cfg(test)]
+    pub(crate) fn of_inode(path: &str, inode: u64) -> Self {
+        let stamp = Some((0, inode, 0, (0, 0), (0, 0)));
+        Self(BTreeMap::from([(path.into(), stamp)]))
+    }
 }

@@ -14,7 +14,7 @@ use crate::changes;
 use crate::child::{ChildId, Step};
 use crate::children::Loads;
 use crate::control::Answer;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Stamps};
 use crate::holdings::Additions;
 
 /// How long children may take to make ready, and then to switch.
@@ -26,6 +26,8 @@ pub(super) struct Reload {
     waiting: BTreeSet<ChildId>,
     phase: Phase,
     changes: Vec<String>,
+    /// What the files for TLS look like, where nothing but their contents changes.
+    renewed: Option<Stamps>,
     answer: Option<oneshot::Sender<Answer>>,
     limit: SpawnHandle,
 }
@@ -36,6 +38,7 @@ pub(super) struct Plan {
     additions: Additions,
     loads: Loads,
     changes: Vec<String>,
+    renewed: Option<Stamps>,
 }
 
 impl Plan {
@@ -122,6 +125,7 @@ impl Supervisor {
                 additions: plan.additions,
             },
             changes: plan.changes,
+            renewed: plan.renewed,
             answer,
             limit,
         });
@@ -144,12 +148,15 @@ impl Supervisor {
             Some(&additions),
         )
         .map_err(|error| vec![error.to_string()])?;
+        let stamps = additions.credentials.stamps();
+        let renewed = changes.is_empty().then(|| stamps.clone());
         changes.extend(additions.credentials.changes(self.holdings.credentials()));
         Ok(Plan {
             settings,
             additions,
             loads,
             changes,
+            renewed,
         })
     }
 
@@ -234,8 +241,11 @@ impl Supervisor {
 
     pub(super) fn refused(&mut self, child: ChildId, generation: u64, why: &str) {
         let error = format!("{} {}: {why}", child.role, child.slot);
-        match &self.reload {
+        match &mut self.reload {
             Some(reload) if reload.generation == generation && reload.is_undecided() => {
+                if let Some(stamps) = reload.renewed.take() {
+                    self.looks.handle_refused(stamps);
+                }
                 self.abort_reload(vec![error]);
             }
             // Of a change that was given up.
