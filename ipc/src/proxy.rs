@@ -37,8 +37,7 @@ pub struct ProxySnapshot {
     pub routes: Vec<RouteSpec>,
     /// Groups of servers.
     pub upstreams: Vec<UpstreamSpec>,
-    /// Paths of the access logs whose descriptors come along; [`ListenerSpec::access_log`] is an
-    /// index into it.
+    /// Paths of the access logs whose descriptors come along.
     pub log_files: Vec<String>,
 }
 
@@ -59,12 +58,30 @@ pub struct ListenerSpec {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether `X-Node` is added to responses.
     pub node_header: bool,
-    /// Index into [`ProxySnapshot::log_files`].
-    pub access_log: Option<u16>,
+    /// The log of requests.
+    pub access_log: Option<AccessLogSpec>,
     /// Limits of time.
     pub timeouts: ListenerTimeouts,
     /// Limits of size.
     pub limits: ListenerLimits,
+}
+
+/// A listener's log of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessLogSpec {
+    /// Index into [`ProxySnapshot::log_files`].
+    pub file: u16,
+    /// What a line looks like.
+    pub format: LogFormat,
+}
+
+/// The form of a line in a log of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogFormat {
+    /// nginx's and Apache's "combined".
+    Combined,
+    /// An object of JSON.
+    Json,
 }
 
 /// What is spoken on a listener.

@@ -1,4 +1,9 @@
-//! Access logs in nginx's combined format, written by a thread so that no disk stops the event loop.
+//! Access logs, written by a thread so that no disk stops the event loop.
+
+mod entry;
+mod json;
+
+pub(crate) use entry::{End, Entry, Moment};
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -6,7 +11,6 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::thread::JoinHandle;
 
-use core_http1::RequestHead;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 /// Octets after which a batch goes to the writer at once; else it goes at the next tick.
@@ -14,9 +18,6 @@ const BATCH: usize = 32 * 1024;
 
 /// Batches that may wait for the disk. One more is dropped, and its lines counted.
 const WAITING_MAX: usize = 64;
-
-/// Octets of a request line that could not be parsed.
-const RAW_LINE_MAX: usize = 2 * 1024;
 
 /// One log file.
 #[derive(Debug)]
@@ -45,14 +46,9 @@ impl AccessLog {
     }
 
     /// Adds a line. Answers how many lines were lost because the disk is too slow.
-    pub(crate) fn add(&self, client: IpAddr, local_time: &str, entry: &Entry, end: End) -> u64 {
+    pub(crate) fn add(&self, client: IpAddr, now: &Moment, entry: &Entry, end: End) -> u64 {
         let mut batch = self.batch.borrow_mut();
-        // Writing to a vector cannot fail.
-        let _ = write!(batch, "{client} - - [{local_time}] \"");
-        batch.extend_from_slice(entry.request());
-        let _ = write!(batch, "\" {} {} \"", end.status, end.body_octets);
-        batch.extend_from_slice(entry.origin());
-        batch.extend_from_slice(b"\"\n");
+        entry.write(client, now, end, &mut batch);
         self.lines.set(self.lines.get() + 1);
         let full = batch.len() >= BATCH;
         drop(batch);
@@ -99,89 +95,43 @@ fn write_batches(mut file: File, batches: &Receiver<Vec<u8>>) {
     }
 }
 
-/// What a line says of the answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    pub(crate) status: u16,
-    pub(crate) body_octets: u64,
-}
-
-/// What a line says of the request, kept until the answer is known.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    text: Vec<u8>,
-    /// Where the request line ends and the referrer begins.
-    split: usize,
-}
-
-impl Entry {
-    /// Notes a request, in memory that is lent. `http2`: the client sent it in that version.
-    pub(crate) fn new(mut text: Vec<u8>, request: &RequestHead<'_, '_>, http2: bool) -> Self {
-        escape(request.method.as_bytes(), &mut text);
-        text.push(b' ');
-        escape(request.raw_target.as_bytes(), &mut text);
-        text.extend_from_slice(match request.version {
-            _ if http2 => b" HTTP/2.0",
-            core_http1::Version::Http10 => b" HTTP/1.0",
-            core_http1::Version::Http11 => b" HTTP/1.1",
-        });
-        let split = text.len();
-        escape(request.field("referer").unwrap_or(b"-"), &mut text);
-        text.extend_from_slice(b"\" \"");
-        escape(request.field("user-agent").unwrap_or(b"-"), &mut text);
-        Self { text, split }
-    }
-
-    /// Notes octets that are no request: their first line.
-    pub(crate) fn of_garbage(mut text: Vec<u8>, octets: &[u8]) -> Self {
-        let end = octets.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        let end = end.unwrap_or(octets.len()).min(RAW_LINE_MAX);
-        escape(octets.get(..end).unwrap_or_default(), &mut text);
-        let split = text.len();
-        text.extend_from_slice(b"-\" \"-");
-        Self { text, split }
-    }
-
-    fn request(&self) -> &[u8] {
-        self.text.get(..self.split).unwrap_or_default()
-    }
-
-    fn origin(&self) -> &[u8] {
-        self.text.get(self.split..).unwrap_or_default()
-    }
-
-    /// Gives the memory back.
-    pub(crate) fn into_memory(self) -> Vec<u8> {
-        self.text
-    }
-}
-
-/// Escapes as nginx does: quotes, backslashes and everything outside printable ASCII as `\xHH`, so
-/// that no client can forge a line or speak to a terminal.
-fn escape(octets: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &octet in octets {
-        if matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\') {
-            out.push(octet);
-        } else {
-            let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or(b'0');
-            out.extend_from_slice(&[b'\\', b'x', digit(octet >> 4), digit(octet & 15)]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
 
+    use ipc::proxy::LogFormat;
+
     use super::*;
+
+    fn now() -> Moment {
+        Moment {
+            combined: "22/Nov/2026:19:28:13 +0000".into(),
+            json: "2026-11-22T19:28:13Z".into(),
+        }
+    }
+
+    fn entry_of(head: &[u8], format: LogFormat) -> Entry {
+        noted(head, Vec::new(), format)
+    }
+
+    fn noted(head: &[u8], memory: Vec<u8>, format: LogFormat) -> Entry {
+        let mut slots = core_http1::field_slots();
+        let limits = core_http1::Limits {
+            head_bytes: 4096,
+            fields: 10,
+        };
+        let request = core_http1::RequestHead::parse(head, &limits, &mut slots);
+        Entry::new(memory, &request.unwrap().unwrap(), false, format)
+    }
 
     fn log_of(entries: &[(Entry, End)]) -> String {
         let (mut read, write) = std::io::pipe().unwrap();
         let log = AccessLog::new(File::from(std::os::fd::OwnedFd::from(write))).unwrap();
         for (entry, end) in entries {
-            let time = "22/Nov/2026:19:28:13 +0000";
-            assert_eq!(log.add("192.0.2.7".parse().unwrap(), time, entry, *end), 0);
+            assert_eq!(
+                log.add("192.0.2.7".parse().unwrap(), &now(), entry, *end),
+                0
+            );
         }
         log.close();
         let mut text = String::new();
@@ -194,24 +144,16 @@ mod tests {
     fn lines_are_those_of_nginx() {
         let head = b"GET /a?b=%22 HTTP/1.1\r\nHost: x\r\nReferer: http://y/\"q\r\n\
             User-Agent: curl\\\xe9\t1\r\n\r\n";
-        let mut slots = core_http1::field_slots();
-        let limits = core_http1::Limits {
-            head_bytes: 4096,
-            fields: 10,
-        };
-        let request = RequestHead::parse(head, &limits, &mut slots)
-            .unwrap()
-            .unwrap();
         let entries = [
             (
-                Entry::new(Vec::new(), &request, false),
+                entry_of(head, LogFormat::Combined),
                 End {
                     status: 200,
                     body_octets: 5,
                 },
             ),
             (
-                Entry::of_garbage(Vec::new(), b"\x16\x03\n"),
+                Entry::of_garbage(Vec::new(), b"\x16\x03\n", LogFormat::Combined),
                 End {
                     status: 400,
                     body_octets: 0,
@@ -230,16 +172,70 @@ mod tests {
     fn lines_are_dropped_and_counted_when_the_disk_stands_still() {
         let (read, write) = std::io::pipe().unwrap();
         let log = AccessLog::new(File::from(std::os::fd::OwnedFd::from(write))).unwrap();
-        let line = Entry::of_garbage(Vec::new(), &[b'x'; RAW_LINE_MAX]);
+        let octets = [b'x'; 2048];
+        let line = Entry::of_garbage(Vec::new(), &octets, LogFormat::Combined);
         let end = End {
             status: 400,
             body_octets: 0,
         };
-        let client = "192.0.2.7".parse().unwrap();
+        let (client, now) = ("192.0.2.7".parse().unwrap(), now());
         // The pipe takes 64 KiB, the channel WAITING_MAX batches; all beyond is lost.
-        let lines = 4 * WAITING_MAX * BATCH / RAW_LINE_MAX;
-        let lost: u64 = (0..lines).map(|_| log.add(client, "t", &line, end)).sum();
+        let lines = 4 * WAITING_MAX * BATCH / octets.len();
+        let lost: u64 = (0..lines).map(|_| log.add(client, &now, &line, end)).sum();
         assert!(lost > 0, "nothing was lost");
         drop(read);
+    }
+
+    /// Rule 48 again: whatever clients send, a line is one object of JSON in printable ASCII.
+    #[test]
+    fn lines_of_json_are_objects() {
+        let head = b"GET /a?b=%22 HTTP/1.1\r\nHost: x\r\nReferer: http://y/\"q\r\n\
+            User-Agent: c\\\xe9\t1 \xc3\xa9 \xf0\x9f\x98\x80\r\n\r\n";
+        let mut entry = entry_of(head, LogFormat::Json);
+        entry.note_upstream("app", b"0123");
+        entry.note_server("[2001:db8::1]:80".parse().unwrap());
+        entry.note_server("192.0.2.9:80".parse().unwrap());
+        let end = |status| End {
+            status,
+            body_octets: 5,
+        };
+        let garbage = Entry::of_garbage(Vec::new(), b"\x16\x03\n", LogFormat::Json);
+        let text = log_of(&[(entry, end(200)), (garbage, end(400))]);
+        let lines: Vec<_> = text.lines().collect();
+        let expected = [
+            r#"{"time":"2026-11-22T19:28:13Z","client":"192.0.2.7","method":"GET","target":"/a?b=%22","protocol":"HTTP/1.1","host":"x","referer":"http://y/\"q","user_agent":"c\\\ufffd\u00091 \u00e9 \ud83d\ude00","request_id":"0123","upstream":"app","server":"192.0.2.9:80","tries":2,"status":200,"body_octets":5,"duration_ms":"#,
+            r#"{"time":"2026-11-22T19:28:13Z","client":"192.0.2.7","garbage":"\u0016\u0003","status":400,"body_octets":5,"duration_ms":"#,
+        ];
+        assert_eq!(lines.len(), expected.len(), "{text}");
+        for (line, expected) in lines.into_iter().zip(expected) {
+            let rest = line.strip_prefix(expected).expect(line);
+            let duration = rest.strip_suffix('}').expect(line);
+            assert!(duration.parse::<u64>().is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn line_costs_no_allocation() {
+        let head = b"GET /a HTTP/1.1\r\nHost: x\r\nUser-Agent: \xc3\xa9\"\r\n\r\n";
+        let (client, now) = ("192.0.2.7".parse().unwrap(), now());
+        let end = End {
+            status: 200,
+            body_octets: 5,
+        };
+        for format in [LogFormat::Combined, LogFormat::Json] {
+            let (mut memory, mut batch) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
+            let allocated = allocation_counter::measure(|| {
+                for _ in 0..10 {
+                    let mut entry = noted(head, std::mem::take(&mut memory), format);
+                    entry.note_upstream("app", b"0123");
+                    entry.note_server("192.0.2.9:80".parse().unwrap());
+                    entry.write(client, &now, end, &mut batch);
+                    memory = entry.into_memory();
+                    memory.clear();
+                    batch.clear();
+                }
+            });
+            assert_eq!(allocated.count_total, 0, "{format:?}");
+        }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use core_http1::{FIELDS_MAX, Limits};
 use core_route::{Access, Action, Route, Table};
 use ipc::proxy::{
-    ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction, RouteSpec,
+    AccessLogSpec, ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot, RouteAction,
+    RouteSpec,
 };
 use ipc::status::NodeStatus;
 use ipnet::IpNet;
@@ -56,7 +57,7 @@ pub(crate) struct Listener {
     pub(crate) streams_max: u32,
     pub(crate) node_header: bool,
     /// Index of the access log.
-    pub(crate) log: Option<usize>,
+    pub(crate) log: Option<AccessLogSpec>,
     /// Whether the first octets are those of HTTP, and not of TLS or another protocol.
     pub(crate) begins_with_http: bool,
     /// From whom a PROXY header comes; empty: it is not spoken.
@@ -227,8 +228,8 @@ fn listener(
     logs: usize,
     tickets: &tls::TicketKeys,
 ) -> Result<Listener, String> {
-    let log = spec.access_log.map(usize::from);
-    if log.is_some_and(|index| index >= logs) {
+    let log = spec.access_log;
+    if log.is_some_and(|log| usize::from(log.file) >= logs) {
         return Err(format!(
             "listener {} logs to a file that did not come along",
             spec.name

@@ -8,7 +8,7 @@ use ipc::proxy::{Counter, ProxySnapshot};
 use ipc::status::NodeStatus;
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::access_log::{AccessLog, End, Entry};
+use crate::access_log::{AccessLog, End, Entry, Moment};
 use crate::counters::Counters;
 use crate::deadline::Deadlines;
 use crate::gauges::Gauges;
@@ -93,7 +93,7 @@ impl Drop for CountedTunnel {
 struct WallTime {
     second: i64,
     date: [u8; 29],
-    log: String,
+    log: Moment,
 }
 
 impl<D: Dial> Worker<D> {
@@ -124,7 +124,7 @@ impl<D: Dial> Worker<D> {
             time: RefCell::new(WallTime {
                 second: -1,
                 date: [b' '; 29],
-                log: String::new(),
+                log: Moment::default(),
             }),
         };
         worker.read_clock();
@@ -318,7 +318,10 @@ impl<D: Dial> Worker<D> {
         }
         time.second = now.as_second();
         time.date = core_http1::http_date(u64::try_from(now.as_second()).unwrap_or(0));
-        time.log = pages::log_time(&now.to_zoned(TimeZone::system()));
+        time.log = Moment {
+            combined: pages::log_time(&now.to_zoned(TimeZone::system())),
+            json: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        };
         true
     }
 

@@ -137,6 +137,8 @@ pub struct AccessLog {
 pub enum LogFormat {
     /// nginx's and Apache's "combined".
     Combined,
+    /// An object of JSON.
+    Json,
 }
 
 /// How long a client may take; each 1 ms to 1 d.
@@ -287,7 +289,7 @@ impl AccessLog {
     fn read(mut table: Table<'_>) -> Option<Self> {
         let path = table.required("path", Item::absolute_path);
         let format = table.or("format", LogFormat::Combined, |item| {
-            item.one_of(&[("combined", LogFormat::Combined)])
+            item.one_of(&[("combined", LogFormat::Combined), ("json", LogFormat::Json)])
         });
         table.finish();
         Some(Self {

@@ -236,6 +236,9 @@ impl<D: Dial> Exchange<D> {
             default_host: &self.upstream.spec.name,
             websocket: self.asked.websocket.is_some(),
         };
+        if let Some((_, entry)) = &mut self.log {
+            entry.note_upstream(&self.upstream.spec.name, request_id);
+        }
         write_request(head, &origin, &mut self.head);
     }
 
@@ -350,6 +353,10 @@ impl<D: Dial> Exchange<D> {
             return false;
         };
         self.server = server;
+        if let (Some((_, entry)), Some(server)) = (&mut self.log, self.upstream.servers.get(server))
+        {
+            entry.note_server(server.address);
+        }
         // It is there already: no limit keeps it from being used.
         self.seat = self.upstream.take_seat(server, false);
         self.is_private = true;
@@ -395,6 +402,9 @@ impl<D: Dial> Exchange<D> {
         let server = self.upstream.servers.get(index);
         let server = server.ok_or(Outcome::Answer { status: 503 })?;
         self.server = index;
+        if let Some((_, entry)) = &mut self.log {
+            entry.note_server(server.address);
+        }
         self.head_sent = false;
         self.dialled = true;
         let idle = if self.fresh_only {

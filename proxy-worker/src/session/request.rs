@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use core_http1::{Answer, BodyLength, RequestHead, Version, field_slots, short_answer};
 use core_route::{Action, Verdict, normalise};
-use ipc::proxy::Counter;
+use ipc::proxy::{AccessLogSpec, Counter};
 
 use super::exchange::{Asked, Exchange};
 use super::{Flow, Session, State, Wait};
@@ -162,9 +162,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             self.answer_for_server(listener, head);
             return 0;
         }
-        let log = listener
-            .log
-            .map(|log| (log, Entry::new(self.worker.lend(), head, self.client.http2)));
+        let log = self.note(listener.log, head);
         let asked = self.asked(head, listener);
         let Ok(path) = normalise(head.target.path) else {
             self.answer_short(400, &asked, log);
@@ -219,10 +217,8 @@ impl<C: Io, D: Dial> Session<C, D> {
     /// OPTIONS of the server as a whole, "a type of ping" (RFC 9110 §9.3.7), or one that may go no
     /// further (§7.6.2): no route has a part in it. It is how this node asks itself whether it serves, which is no line in any log.
     fn answer_for_server(&mut self, listener: &Listener, head: &RequestHead<'_, '_>) {
-        let log = listener
-            .log
-            .filter(|_| !listener.is_at(self.client.peer.ip()))
-            .map(|log| (log, Entry::new(self.worker.lend(), head, self.client.http2)));
+        let is_our_own = listener.is_at(self.client.peer.ip());
+        let log = self.note(listener.log.filter(|_| !is_our_own), head);
         let asked = self.asked(head, listener);
         self.answer_page("text/plain", b"", &asked, log);
     }
@@ -248,6 +244,13 @@ impl<C: Io, D: Dial> Session<C, D> {
         }
     }
 
+    /// Begins the request's line in its log.
+    fn note(&self, log: Option<AccessLogSpec>, head: &RequestHead<'_, '_>) -> LogEntry {
+        let log = log?;
+        let entry = Entry::new(self.worker.lend(), head, self.client.http2, log.format);
+        Some((usize::from(log.file), entry))
+    }
+
     /// Answers octets that are no request, and closes.
     pub(super) fn refuse(&mut self, status: u16, octets: &[u8]) {
         self.worker.counters.add(Counter::Requests, 1);
@@ -256,7 +259,10 @@ impl<C: Io, D: Dial> Session<C, D> {
             .as_ref()
             .and_then(|plan| plan.listener(self.client.listener));
         let log = listener.and_then(|listener| listener.log);
-        let log = log.map(|log| (log, Entry::of_garbage(self.worker.lend(), octets)));
+        let log = log.map(|log| {
+            let entry = Entry::of_garbage(self.worker.lend(), octets, log.format);
+            (usize::from(log.file), entry)
+        });
         self.answer_short(status, &Asked::NOTHING, log);
     }
 

@@ -9,9 +9,9 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::proxy::{
-    Balance, BindSpec, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
-    ProxySnapshot, RetryOn, RouteAction, RouteSpec, ServerSpec, ToProxy, UpstreamProtocol,
-    UpstreamSpec,
+    AccessLogSpec, Balance, BindSpec, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec,
+    ListenerTimeouts, LogFormat, ProxySnapshot, RetryOn, RouteAction, RouteSpec, ServerSpec,
+    ToProxy, UpstreamProtocol, UpstreamSpec,
 };
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
@@ -26,6 +26,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The first log file, as nginx has it.
+pub(crate) const COMBINED: AccessLogSpec = AccessLogSpec {
+    file: 0,
+    format: LogFormat::Combined,
+};
 
 /// A worker, and what the supervisor would hold of it.
 pub(crate) struct Worker {

@@ -8,7 +8,7 @@ use ipc::proxy::{Counter, ProxySnapshot, ProxyVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{GET, PATIENCE, Worker, back_end, hear, listen, snapshot};
+use crate::harness::{COMBINED, GET, PATIENCE, Worker, back_end, hear, listen, snapshot};
 
 /// Version 2: 192.0.2.9:16 to 192.0.2.1:80, and an element that nobody needs.
 const BINARY: &[u8] =
@@ -19,7 +19,7 @@ const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 /// Behind a proxy at 127.0.0.1, with a log.
 fn behind_proxy(mut snapshot: ProxySnapshot) -> ProxySnapshot {
     snapshot.listeners[0].proxy_protocol = vec!["127.0.0.1/32".parse().unwrap()];
-    snapshot.listeners[0].access_log = Some(0);
+    snapshot.listeners[0].access_log = Some(COMBINED);
     snapshot.log_files = vec!["access.log".into()];
     snapshot
 }

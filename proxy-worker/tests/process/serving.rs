@@ -4,19 +4,19 @@ use std::io::{BufRead as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use ipc::proxy::{Counter, FromProxy, ToProxy};
+use ipc::proxy::{AccessLogSpec, Counter, FromProxy, LogFormat, ToProxy};
 use ipc::{FromChild, ToChild};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{GET, PATIENCE, Worker, ask, back_end, hear, listen, snapshot};
+use crate::harness::{COMBINED, GET, PATIENCE, Worker, ask, back_end, hear, listen, snapshot};
 
 #[tokio::test]
 async fn worker_serves_logs_counts_and_answers_its_heartbeat() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
     let mut snapshot = snapshot(&[(address, true)], back_end().await);
-    snapshot.listeners[0].access_log = Some(0);
+    snapshot.listeners[0].access_log = Some(COMBINED);
     snapshot.log_files = vec!["access.log".into()];
     let (mut log, log_end) = std::io::pipe().unwrap();
     worker
@@ -66,7 +66,7 @@ async fn client_that_leaves_a_thinking_server_is_499_at_once() {
     let (socket, address) = listen();
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
-    snapshot.listeners[0].access_log = Some(0);
+    snapshot.listeners[0].access_log = Some(COMBINED);
     snapshot.log_files = vec!["access.log".into()];
     let (log, log_end) = std::io::pipe().unwrap();
     worker
@@ -83,6 +83,26 @@ async fn client_that_leaves_a_thinking_server_is_499_at_once() {
     assert!(line.contains("\" 499 0 "), "{line}");
     assert_eq!(worker.counters.sum(Counter::Active.index()), 0);
     assert_eq!(worker.counters.sum(Counter::Writing.index()), 0);
+}
+
+#[tokio::test]
+async fn line_of_json_says_who_answered() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = back_end().await;
+    let mut snapshot = snapshot(&[(address, true)], server);
+    let format = LogFormat::Json;
+    snapshot.listeners[0].access_log = Some(AccessLogSpec { format, ..COMBINED });
+    snapshot.log_files = vec!["access.log".into()];
+    let (log, log_end) = std::io::pipe().unwrap();
+    worker
+        .configure(1, &snapshot, &[socket, log_end.into()])
+        .await;
+    ask(address, GET, ".").await;
+    let line = tokio::task::spawn_blocking(|| std::io::BufReader::new(log).lines().next());
+    let line = line.await.unwrap().unwrap().unwrap();
+    let server = format!(r#","upstream":"app","server":"{server}","tries":1,"status":200,"#);
+    assert!(line.contains(&server), "{line}");
 }
 
 /// Rule 21.
@@ -138,7 +158,7 @@ async fn access_log_that_is_opened_anew_gets_what_comes_then() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
     let mut snapshot = snapshot(&[(address, true)], back_end().await);
-    snapshot.listeners[0].access_log = Some(0);
+    snapshot.listeners[0].access_log = Some(COMBINED);
     snapshot.log_files = vec!["access.log".into()];
     let (mut first, first_end) = std::io::pipe().unwrap();
     worker

@@ -204,10 +204,10 @@ bind = "10.0.0.5:80""#,
         ],
     },
     Case {
-        name: "a format that is not built",
+        name: "a format that does not exist",
         before: &[LISTENER],
-        text: r#"access_log = { path = "/var/log/a.log", format = "json" }"#,
-        found: &[r#"3:50 error: "format" must be "combined", not "json""#],
+        text: r#"access_log = { path = "/var/log/a.log", format = "common" }"#,
+        found: &[r#"3:50 error: "format" must be one of "combined" and "json", not "common"; did you mean "combined"?"#],
     },
     Case {
         name: "a boolean in quotes",

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use ipc::check::{ListenerCheck, ListenerProbe};
 use ipc::proxy::{
-    Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts,
-    ProxySnapshot, ProxyVersion, RetryOn, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol,
-    UpstreamSpec,
+    AccessLogSpec, Balance, BindSpec, ListenerLimits, ListenerProtocol, ListenerSpec,
+    ListenerTimeouts, LogFormat, ProxySnapshot, ProxyVersion, RetryOn, RouteAction, RouteSpec,
+    ServerSpec, UpstreamProtocol, UpstreamSpec,
 };
 use settings::Settings;
 
@@ -99,10 +99,16 @@ fn listener_spec(
         address: *address.value(),
         new: !known.contains(address.value()),
     };
-    let access_log = listener
-        .access_log
-        .as_ref()
-        .and_then(|log| log_paths.iter().position(|path| path == log.path.value()));
+    let access_log = |log: &settings::AccessLog| {
+        let file = log_paths.iter().position(|path| path == log.path.value())?;
+        Some(AccessLogSpec {
+            file: u16::try_from(file).ok()?,
+            format: match log.format {
+                settings::LogFormat::Combined => LogFormat::Combined,
+                settings::LogFormat::Json => LogFormat::Json,
+            },
+        })
+    };
     ListenerSpec {
         name: listener.name.clone(),
         binds: listener.bind.iter().map(bind).collect(),
@@ -118,7 +124,7 @@ fn listener_spec(
             .unwrap_or_default(),
         trusted_proxies: listener.trusted_proxies.clone(),
         node_header: listener.node_header,
-        access_log: access_log.and_then(|index| u16::try_from(index).ok()),
+        access_log: listener.access_log.as_ref().and_then(access_log),
         timeouts: ListenerTimeouts {
             tls_handshake: listener.timeouts.tls_handshake,
             head: listener.timeouts.head,

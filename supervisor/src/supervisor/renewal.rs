@@ -104,7 +104,12 @@ mod tests {
         looks.handle_look(&new, &old);
         assert!(looks.handle_look(&new, &old));
         looks.handle_refused(new.clone());
-        let cases = [(&new, false), (&new, false), (&newer, false), (&newer, true)];
+        let cases = [
+            (&new, false),
+            (&new, false),
+            (&newer, false),
+            (&newer, true),
+        ];
         for (now, read) in cases {
             assert_eq!(looks.handle_look(now, &old), read, "{now:?}");
         }
