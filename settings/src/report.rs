@@ -98,8 +98,9 @@ impl Position {
         let before = self.line.saturating_sub(1);
         let start: usize = lines.by_ref().take(before).map(str::len).sum();
         let line = lines.next().filter(|_| self.line > 0).unwrap_or("");
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        // A CR alone ends no line: what is wrong may stand at it.
+        let end = ["\r\n", "\n"].iter().find_map(|end| line.strip_suffix(end));
+        let line = end.unwrap_or(line);
         let is_secret = |at: usize| {
             let mut secrets = self.text.secrets.iter();
             secrets.any(|secret| secret.contains(&at))

@@ -60,6 +60,11 @@ fn load_and_show(content: &[u8], variables: Vec<(String, String)>) {
     }
 }
 
+#[test]
+fn carriage_return_alone() {
+    load_and_show(b"\r", Vec::new());
+}
+
 proptest! {
     #[test]
     fn octets(content in prop::collection::vec(any::<u8>(), 0..400)) {

@@ -207,7 +207,9 @@ bind = "10.0.0.5:80""#,
         name: "a format that does not exist",
         before: &[LISTENER],
         text: r#"access_log = { path = "/var/log/a.log", format = "common" }"#,
-        found: &[r#"3:50 error: "format" must be one of "combined" and "json", not "common"; did you mean "combined"?"#],
+        found: &[
+            r#"3:50 error: "format" must be one of "combined" and "json", not "common"; did you mean "combined"?"#,
+        ],
     },
     Case {
         name: "a boolean in quotes",
