@@ -208,7 +208,10 @@ fn an_upgrade_meets_a_script_that_runs_and_a_worker_that_is_frozen_and_leaves_no
             "command = [\"/bin/true\"]\ninterval = \"1s\"",
             "command = [\"/bin/sleep\", \"3\"]\ninterval = \"5s\"",
         )
-        .replace("workers = 2", "drain_timeout = \"1s\"\nworkers = 2");
+        .replace(
+            "workers = 2",
+            "drain_timeout = \"1s\"\ntunnel_drain_timeout = \"1s\"\nworkers = 2",
+        );
     assert!(configuration.contains("/bin/sleep"));
     let node = Node::start(host, &configuration);
     node.wait_for_service();

@@ -192,21 +192,28 @@ fn packets_that_nobody_receives_are_lost_and_counted() {
     let (link, runtime) = (link(), runtime());
     let mut sender = open(&runtime, &link.a, None, Family::Ipv4);
     let mut receiver = open(&runtime, &link.b, None, Family::Ipv4);
-    let sent = 10_000;
-    for _ in 0..sent {
-        send(&mut sender, A.into(), B.into(), &packet(A, B, 1));
-    }
-    sender.flush().expect("sent");
-    let mut kept = 0;
+    let (mut sent, mut kept) = (0, 0);
     let last = packet(A, B, 2);
     while receiver.lost() == 0 {
-        // It is told with the next packet that is not lost.
-        send(&mut sender, A.into(), B.into(), &last);
+        // On a busy machine the network may lose the better part of them before the socket does.
+        for _ in 0..10_000 {
+            send(&mut sender, A.into(), B.into(), &packet(A, B, 1));
+        }
+        sent += 10_000;
         sender.flush().expect("sent");
-        arrive(&runtime, &mut receiver, |packet| {
-            kept += u64::from(octets(packet) != last);
-        });
+        // It is told with the next packet that is not lost.
+        for _ in 0..2 {
+            arrive(&runtime, &mut receiver, |packet| {
+                kept += u64::from(octets(packet) != last);
+            });
+            send(&mut sender, A.into(), B.into(), &last);
+            sender.flush().expect("sent");
+        }
     }
     assert!(kept > 250, "only {kept} were kept");
-    assert!(receiver.lost() >= sent - kept, "{} lost", receiver.lost());
+    let lost = receiver.lost();
+    assert!(
+        lost <= sent - kept + 2,
+        "{lost} lost of {sent}, {kept} kept"
+    );
 }
