@@ -192,14 +192,15 @@ fn packets_that_nobody_receives_are_lost_and_counted() {
     let (link, runtime) = (link(), runtime());
     let mut sender = open(&runtime, &link.a, None, Family::Ipv4);
     let mut receiver = open(&runtime, &link.b, None, Family::Ipv4);
-    let (mut sent, mut kept) = (0, 0);
+    let sent = 10_000;
+    let mut kept = 0;
     let last = packet(A, B, 2);
     while receiver.lost() == 0 {
         // On a busy machine the network may lose the better part of them before the socket does.
-        for _ in 0..10_000 {
+        kept = 0;
+        for _ in 0..sent {
             send(&mut sender, A.into(), B.into(), &packet(A, B, 1));
         }
-        sent += 10_000;
         sender.flush().expect("sent");
         // It is told with the next packet that is not lost.
         for _ in 0..2 {
@@ -211,9 +212,5 @@ fn packets_that_nobody_receives_are_lost_and_counted() {
         }
     }
     assert!(kept > 250, "only {kept} were kept");
-    let lost = receiver.lost();
-    assert!(
-        lost <= sent - kept + 2,
-        "{lost} lost of {sent}, {kept} kept"
-    );
+    assert!(receiver.lost() >= sent - kept, "{} lost", receiver.lost());
 }
