@@ -371,7 +371,13 @@ pub enum FromProxy {
         /// Connections that were closed at the timeout.
         cut: u32,
     },
+    /// Sent every [`ENDING_BEAT`] once the supervisor is gone, until the end: the worker lives. The image
+    /// that has taken the supervisor's place hears that something comes, and reads no more of it than that.
+    Ending,
 }
+
+/// Between two signs of life of a worker that ends by itself.
+pub const ENDING_BEAT: Duration = Duration::from_millis(500);
 
 /// What a worker counts in its block of the shared counters (the descriptor that comes with its
 /// welcome): the index of each counter. Those in

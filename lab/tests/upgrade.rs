@@ -2,6 +2,8 @@
 //! background, and a check of the configuration beside a running instance.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -208,10 +210,7 @@ fn an_upgrade_meets_a_script_that_runs_and_a_worker_that_is_frozen_and_leaves_no
             "command = [\"/bin/true\"]\ninterval = \"1s\"",
             "command = [\"/bin/sleep\", \"3\"]\ninterval = \"5s\"",
         )
-        .replace(
-            "workers = 2",
-            "drain_timeout = \"1s\"\ntunnel_drain_timeout = \"1s\"\nworkers = 2",
-        );
+        .replace("workers = 2", "drain_timeout = \"1s\"\nworkers = 2");
     assert!(configuration.contains("/bin/sleep"));
     let node = Node::start(host, &configuration);
     node.wait_for_service();
@@ -234,6 +233,58 @@ fn an_upgrade_meets_a_script_that_runs_and_a_worker_that_is_frozen_and_leaves_no
         (old.iter().all(gone) && zombies_of(node.supervisor()).is_empty()).then_some(())
     });
     node.wait_for_service();
+}
+
+#[test]
+fn a_tunnel_outlives_two_upgrades_and_its_worker_leaves_no_zombie() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let (listening, served) = (
+        format!("{}:7000", host.address()),
+        format!("{}:7001", host.address()),
+    );
+    let tunnel = format!(
+        "\n[listeners.raw]\nbind = [\"{listening}\"]\nprotocol = \"tcp\"\n\
+         \n[[routes]]\nlistener = \"raw\"\nupstream = \"raw\"\n\
+         \n[upstreams.raw]\nservers = [{{ address = \"{served}\" }}]\n"
+    );
+    let server = host.inside(|| TcpListener::bind(&served).expect("the port is free"));
+    let node = Node::start(host, &format!("{}{tunnel}", pair_configuration(host)));
+    node.wait_for_service();
+    let mut client = host.inside(|| TcpStream::connect(&listening).expect("it listens"));
+    let (mut far_end, _) = server.accept().expect("it was connected to");
+    let mut says = |text: &[u8]| {
+        client.write_all(text).expect("the tunnel is open");
+        let mut heard = vec![0; text.len()];
+        far_end.read_exact(&mut heard).expect("the tunnel is open");
+        assert_eq!(heard, text);
+    };
+    says(b"before");
+    let (first, count) = (node.pids_of("proxy"), node.children().len());
+    for text in [b"after one", b"after two"] {
+        let old = pids(&node);
+        node.signal(Signal::Usr2);
+        // Beside the worker that still has the tunnel.
+        wait_until("other processes", LONG, || {
+            let now = pids(&node);
+            (now.iter().filter(|pid| !old.contains(pid)).count() == count).then_some(())
+        });
+        node.wait_for_service();
+        says(text);
+    }
+    // Longer than a worker may be silent.
+    let begun = Moment::now();
+    wait_until("five seconds", LONG, || {
+        (Moment::now().since(begun) > Duration::from_secs(5)).then_some(())
+    });
+    says(b"for long");
+    drop((client, far_end));
+    wait_until("the end of the first workers, reaped", LONG, || {
+        let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
+        (first.iter().all(gone) && zombies_of(node.supervisor()).is_empty()).then_some(())
+    });
+    let log = node.log();
+    assert!(!log.contains("killing it"), "{log}");
 }
 
 #[test]
@@ -289,7 +340,7 @@ fn the_background_is_in_service_when_the_command_returns_or_says_why_not() {
 
     let _taken = host.inside(|| {
         let address = format!("{}:80", host.address());
-        std::net::TcpListener::bind(address).expect("the port is free")
+        TcpListener::bind(address).expect("the port is free")
     });
     for output in [node.run_in_background(), node.check()] {
         assert_eq!(output.status.code(), Some(1), "{output:?}");

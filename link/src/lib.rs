@@ -78,7 +78,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     }
 
     /// Sends a message, or queues it when the kernel's buffer is full; [`Link::receive`] sends what
-    /// is queued.
+    /// is queued, and so does the next message.
     ///
     /// # Errors
     /// [`LinkError::Full`] when the backlog is full: the message is not sent, and a peer that lets
@@ -95,6 +95,11 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     }
 
     fn send_packet(&self, bytes: Vec<u8>, descriptors: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
+        // What waits goes first; it may go now, whether or not somebody receives on this end.
+        match self.send_queued(self.socket.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => result.map_err(from_io)?,
+        }
         let mut backlog = self.backlog.borrow_mut();
         if backlog.is_empty() {
             match self.socket.get_ref().send(&bytes, descriptors) {

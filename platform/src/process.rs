@@ -8,11 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 pub use nix::sys::signal::Signal;
-use nix::sys::signal::{SigSet, kill, killpg};
+use nix::sys::signal::{SigSet, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -257,40 +256,13 @@ pub fn close_foreign() -> io::Result<()> {
     Ok(())
 }
 
-/// Between two looks at children that are to be reaped.
-const REAP_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Waits on a thread for the end of children that the program before this one has started, so that
-/// none of them stays as a zombie. Those that have not ended `within` are killed: nobody else watches
-/// them any more.
-pub fn reap(pids: Vec<u32>, within: Duration) {
-    let mut left: Vec<Pid> = pids
-        .into_iter()
-        .filter_map(|pid| i32::try_from(pid).ok())
-        .map(Pid::from_raw)
-        .collect();
-    if left.is_empty() {
-        return;
-    }
-    std::thread::spawn(move || {
-        let deadline = std::time::Instant::now() + within;
-        loop {
-            // One that is not ours, or was waited for already, is an error, and no zombie of ours.
-            left.retain(|pid| {
-                waitpid(*pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
-            });
-            if left.is_empty() {
-                return;
-            }
-            if std::time::Instant::now() >= deadline {
-                for pid in &left {
-                    // It has just ended then.
-                    let _ = kill(*pid, Signal::SIGKILL);
-                }
-            }
-            std::thread::sleep(REAP_INTERVAL);
-        }
-    });
+/// Whether a child that the program before this one has started has ended; it is reaped then. One that
+/// is no child of ours, or was reaped already, has.
+pub fn has_ended(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else {
+        return true;
+    };
+    waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive)
 }
 
 /// The signals by which an operator speaks to the supervisor.

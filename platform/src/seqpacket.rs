@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::cmsg_space;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, setsockopt, socketpair, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
+    recvmsg, sendmsg, setsockopt, shutdown, socketpair, sockopt,
 };
 
 /// The most descriptors in one packet (the kernel's SCM_MAX_FD).
@@ -65,6 +65,23 @@ impl SeqPacket {
         fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self { socket })
+    }
+
+    /// The same end once more.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let socket = self.socket.try_clone()?;
+        Ok(Self { socket })
+    }
+
+    /// Sends nothing more: the other end reads the end, and may go on sending.
+    ///
+    /// # Errors
+    /// Those of shutdown(2).
+    pub fn end_sending(&self) -> io::Result<()> {
+        Ok(shutdown(self.socket.as_raw_fd(), Shutdown::Write)?)
     }
 
     /// Sends one packet.
@@ -186,6 +203,22 @@ mod tests {
         let (a, b) = SeqPacket::pair().unwrap();
         drop(a);
         assert_eq!(b.receive(&mut [0; 16]).unwrap().length, 0);
+    }
+
+    #[test]
+    fn who_sends_nothing_more_still_receives() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let again = a.try_clone().unwrap();
+        again.end_sending().unwrap();
+        drop(a);
+        let mut buffer = [0; 16];
+        assert_eq!(b.receive(&mut buffer).unwrap().length, 0);
+        b.send(b"alive", &[]).unwrap();
+        let packet = again.receive(&mut buffer).unwrap();
+        assert_eq!(&buffer[..packet.length], b"alive");
+        drop(again);
+        let gone = b.send(b"alive", &[]).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::fut::{ActorFutureExt as _, WrapFuture as _};
 use actix::{Actor, Addr, AsyncContext as _, Context, System};
-use ipc::proxy::{FromProxy, Proxy, ProxySnapshot, ToProxy};
+use ipc::proxy::{ENDING_BEAT, FromProxy, Proxy, ProxySnapshot, ToProxy};
 use link::child::{Order, Supervisor};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
@@ -134,6 +134,10 @@ impl SupervisorLink {
                 tracing::error!("the supervisor is gone; ending");
                 self.drain(within, for_tunnels.max(within), ctx);
                 ctx.run_later(ORPHAN_SERVICE, |actor, _| actor.stop_accepting());
+                ctx.run_interval(ENDING_BEAT, |actor, _| {
+                    // Where nobody has taken the supervisor's place, nobody hears it.
+                    let _ = actor.supervisor.send(FromProxy::Ending);
+                });
             }
         }
     }

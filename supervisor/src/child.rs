@@ -126,16 +126,17 @@ impl<C: Reporting> Child<C> {
 
     fn start(&mut self, ctx: &mut Context<Self>) {
         match self.try_start(ctx) {
-            Ok(pid) => {
+            Ok((pid, socket)) => {
                 self.backoff.handle_started(Instant::now());
-                self.report(News::Started { pid });
+                self.report(News::Started { pid, socket });
             }
             Err(error) => self.ended(format!("cannot be started: {error}"), ctx),
         }
     }
 
-    fn try_start(&mut self, ctx: &mut Context<Self>) -> io::Result<u32> {
+    fn try_start(&mut self, ctx: &mut Context<Self>) -> io::Result<(u32, SeqPacket)> {
         let (ours, theirs) = SeqPacket::pair()?;
+        let socket = ours.try_clone()?;
         let title = format!("evenkeel: {} {}", self.id.role, self.id.slot);
         let process = self.image.start(&title, theirs)?;
         let pid = process
@@ -149,7 +150,7 @@ impl<C: Reporting> Child<C> {
             told_to_stop: false,
         };
         self.greet(&link);
-        Ok(pid)
+        Ok((pid, socket))
     }
 
     /// Everything a new process needs in one go; it reads one after the other.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use ipc::codec;
 use ipc::event::Event;
@@ -12,6 +13,8 @@ use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::memfd;
 use platform::process::inherited_descriptor;
 use serde::{Deserialize, Serialize};
+
+use crate::retired::{Leaver, Retired};
 
 /// The environment variable with the number of the memfd that holds it: the environment itself has
 /// room for 128 KiB.
@@ -30,8 +33,10 @@ pub(crate) struct Testament {
     pub(crate) pid_file: RawFd,
     /// The workers' counters.
     pub(crate) counters: RawFd,
-    /// Workers that still end their connections, and scripts that run.
-    pub(crate) children: Vec<u32>,
+    /// Workers that still end their connections, and scripts that run. An image that left their numbers
+    /// alone left nobody to be watched.
+    #[serde(default)]
+    pub(crate) retired: Vec<Leaver>,
     /// What was known.
     pub(crate) knowledge: Knowledge,
 }
@@ -75,8 +80,8 @@ pub(crate) struct Legacy {
     pub(crate) pid_file: OwnedFd,
     /// The workers' counters.
     pub(crate) counters: OwnedFd,
-    /// Workers that still end their connections.
-    pub(crate) children: Vec<u32>,
+    /// Workers that still end their connections, and scripts that run.
+    pub(crate) retired: Retired,
     /// What was known.
     pub(crate) knowledge: Knowledge,
 }
@@ -109,7 +114,7 @@ impl Legacy {
             control: inherited_descriptor(testament.control)?,
             pid_file: inherited_descriptor(testament.pid_file)?,
             counters: inherited_descriptor(testament.counters)?,
-            children: testament.children,
+            retired: Retired::take(testament.retired, Instant::now()),
             knowledge: testament.knowledge,
         }))
     }

@@ -19,6 +19,7 @@ mod legacy;
 mod node;
 mod outbox;
 mod paths;
+mod retired;
 mod scripts;
 mod signals;
 mod snapshots;

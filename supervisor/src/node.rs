@@ -202,11 +202,9 @@ impl Node {
     }
 
     /// The processes that run.
-    pub(crate) fn pids(&self) -> Vec<u32> {
-        self.processes
-            .values()
-            .filter_map(|process| process.pid)
-            .collect()
+    pub(crate) fn pids(&self) -> impl Iterator<Item = (ChildId, u32)> {
+        let processes = self.processes.iter();
+        processes.filter_map(|(&child, process)| Some((child, process.pid?)))
     }
 
     /// The verdicts on tracks.

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use core_health::proxy::{Change, GRACE, ProxyHealth};
+use core_health::retirement::LOOK_INTERVAL;
 use core_health::supervise::Heartbeat;
 use ipc::event::{Event, Severity, What};
 use ipc::lifecycle::Role;
@@ -29,6 +30,7 @@ use ipc::notify::ToNotify;
 use ipc::proxy::TICKET_LIFETIME;
 use platform::clock;
 use platform::privilege::Identity;
+use platform::seqpacket::SeqPacket;
 use settings::{Settings, Source};
 use tokio::sync::oneshot;
 
@@ -39,6 +41,7 @@ use crate::holdings::{Holdings, Places};
 use crate::legacy::Knowledge;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::retired::Retired;
 use crate::signals::Signal;
 use crate::tickets::Tickets;
 
@@ -83,6 +86,8 @@ pub(crate) struct Beginning {
     pub(crate) slots: u16,
     /// How this program is started again.
     pub(crate) rebirth: Rebirth,
+    /// Who still ends its work, of images before this one.
+    pub(crate) retired: Retired,
     /// What the image before this one knew, after an upgrade.
     pub(crate) knowledge: Option<Knowledge>,
     /// Told once: everybody is in service, or why not.
@@ -106,6 +111,9 @@ pub(crate) struct Supervisor {
     /// Set from the moment the actor runs.
     children: Option<Children>,
     heartbeat: Heartbeat<ChildId>,
+    /// Our ends of the children's links, for the image after this one.
+    sockets: BTreeMap<ChildId, SeqPacket>,
+    retired: Retired,
     proxy_health: ProxyHealth,
     lead: Lead,
     node: Node,
@@ -176,6 +184,8 @@ impl Supervisor {
             ready: Some(beginning.ready),
             children: None,
             heartbeat: Heartbeat::new(Instant::now()),
+            sockets: BTreeMap::new(),
+            retired: beginning.retired,
             proxy_health: ProxyHealth::new(GRACE),
             lead,
             node,
@@ -346,6 +356,9 @@ impl Actor for Supervisor {
         });
         ctx.run_interval(STATUS_IDLE_INTERVAL, |supervisor, ctx| {
             supervisor.status_changed(ctx)
+        });
+        ctx.run_interval(LOOK_INTERVAL, |supervisor, _| {
+            supervisor.retired.look(Instant::now());
         });
         self.watch_credentials(ctx);
         let lifetime = Duration::from_secs(TICKET_LIFETIME.into());

@@ -1,12 +1,13 @@
 //! Who is well and who is not, without I/O: when a check has decided that something is up or down
-//! ([`check`]), whether the node's own proxy serves ([`proxy`]), and when a child process is
-//! restarted or given up on ([`supervise`]).
+//! ([`check`]), whether the node's own proxy serves ([`proxy`]), when a child process is restarted or
+//! given up on ([`supervise`]), and one that another image has left ([`retirement`]).
 //!
 //! Nothing here connects, waits or reads a clock: `now` is an argument, what is to be done is a
 //! return value.
 
 pub mod check;
 pub mod proxy;
+pub mod retirement;
 pub mod supervise;
 
 #[cfg(test)]

@@ -54,6 +54,13 @@ impl Drop for Process {
 impl Worker {
     pub(crate) async fn start() -> Self {
         let counters = SharedCounters::create().unwrap();
+        let gauges = SharedGauges::create().unwrap();
+        Self::start_with(0, counters, gauges).await.0
+    }
+
+    /// With our end of the link once more, as the supervisor leaves it to the image after it.
+    pub(crate) async fn start_to_be_left() -> (Self, SeqPacket) {
+        let counters = SharedCounters::create().unwrap();
         Self::start_with(0, counters, SharedGauges::create().unwrap()).await
     }
 
@@ -62,11 +69,16 @@ impl Worker {
         let copy = |shared: BorrowedFd<'_>| shared.try_clone_to_owned().unwrap();
         let counters = SharedCounters::open(copy(self.counters.as_fd())).unwrap();
         let gauges = SharedGauges::open(copy(self.gauges.as_fd())).unwrap();
-        Self::start_with(slot, counters, gauges).await
+        Self::start_with(slot, counters, gauges).await.0
     }
 
-    async fn start_with(slot: u16, counters: SharedCounters, gauges: SharedGauges) -> Self {
+    async fn start_with(
+        slot: u16,
+        counters: SharedCounters,
+        gauges: SharedGauges,
+    ) -> (Self, SeqPacket) {
         let (ours, theirs) = SeqPacket::pair().unwrap();
+        let again = ours.try_clone().unwrap();
         let image = Image::open(Path::new(env!("CARGO_BIN_EXE_evenkeel-proxy"))).unwrap();
         let process = image.start("evenkeel: proxy 0", theirs).unwrap();
         let worker = Self {
@@ -89,7 +101,7 @@ impl Worker {
         worker.link.send(&welcome, &shared).unwrap();
         let version = ipc::VERSION;
         assert_eq!(worker.hear().await, FromChild::Hello { version });
-        worker
+        (worker, again)
     }
 
     pub(crate) fn tell(&self, message: &ToChild<ToProxy>) {

@@ -140,6 +140,25 @@ async fn orphan_cuts_requests_in_their_time_and_tunnels_in_theirs() {
     assert!(ended.expect("the worker does not end").unwrap().success());
 }
 
+/// Its supervisor has become another image, which hears of it as long as it has a tunnel.
+#[tokio::test]
+async fn a_worker_that_is_left_shows_that_it_lives() {
+    let (worker, end) = Worker::start_to_be_left().await;
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (socket, address) = listen();
+    let snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
+    worker.configure(1, &snapshot, &[socket]).await;
+    let (client, far_end) = upgraded(address, &server).await;
+    end.end_sending().unwrap();
+    for _ in 0..3 {
+        assert_eq!(worker.hear().await, FromChild::Role(FromProxy::Ending));
+    }
+    drop((client, far_end));
+    let drained = FromChild::Role(FromProxy::Drained { cut: 0 });
+    while worker.hear().await != drained {}
+    assert!(worker.end().await.success());
+}
+
 #[tokio::test]
 async fn stop_gives_tunnels_the_time_of_requests() {
     let worker = Worker::start().await;

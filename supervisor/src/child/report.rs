@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use ipc::lifecycle::{self, Role};
 use ipc::{admin, check, notify, proxy, vrrp};
+use platform::seqpacket::SeqPacket;
 
 /// One of the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,8 +27,9 @@ pub(crate) struct Report {
 /// The kinds of [`Report`].
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A process runs; it is not in service yet.
-    Started { pid: u32 },
+    /// A process runs; it is not in service yet. With our end of its link once more, for the image
+    /// after this one.
+    Started { pid: u32, socket: SeqPacket },
     /// It answered a heartbeat.
     Pong { seq: u64 },
     /// It can switch to a configuration.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use platform::daemon::{self, PidFile, Ready, Side};
@@ -24,14 +24,12 @@ use crate::control::Control;
 use crate::holdings::{Holdings, Left, Orphans, Places};
 use crate::legacy::{Knowledge, Legacy};
 use crate::paths;
+use crate::retired::Retired;
 use crate::signals::Signals;
 use crate::supervisor::{Beginning, Rebirth, Started, Supervisor, notify_systemd};
 
 /// How long the children may take to be in service at the start.
 const START_MAX: Duration = Duration::from_secs(30);
-
-/// What the workers of the image before this one may take beyond their drain.
-const REAP_MARGIN: Duration = Duration::from_secs(5);
 
 /// The user of the children where the configured one does not exist.
 const FALLBACK_USER: &str = "nobody";
@@ -118,12 +116,9 @@ impl Start<'_> {
             pid_file,
             control,
             mut left,
-            children,
+            retired,
             knowledge,
         } = Taken::take(self.legacy.take(), &pid_path, &control_path)?;
-        let proxy = &self.settings.proxy;
-        let drain = proxy.drain_timeout.max(proxy.tunnel_drain_timeout);
-        process::reap(children, drain + REAP_MARGIN);
         let identity = identity(&self.settings)?;
         if !inherited {
             direct_log(&self.settings, identity, daemon.is_some())?;
@@ -161,6 +156,7 @@ impl Start<'_> {
             holdings,
             slots,
             rebirth,
+            retired,
             knowledge,
             ready,
         };
@@ -197,7 +193,7 @@ struct Taken {
     pid_file: PidFile,
     control: OwnedFd,
     left: Left,
-    children: Vec<u32>,
+    retired: Retired,
     knowledge: Option<Knowledge>,
 }
 
@@ -220,7 +216,7 @@ impl Taken {
                 pid_file,
                 control,
                 left,
-                children: Vec::new(),
+                retired: Retired::take(Vec::new(), Instant::now()),
                 knowledge: None,
             });
         };
@@ -232,12 +228,11 @@ impl Taken {
             counters: Some(legacy.counters),
             orphans: Orphans::None,
         };
-        let (control, children) = (legacy.control, legacy.children);
         Ok(Self {
             pid_file,
-            control,
+            control: legacy.control,
             left,
-            children,
+            retired: legacy.retired,
             knowledge: Some(legacy.knowledge),
         })
     }

@@ -25,10 +25,11 @@ impl Handler<Report> for Supervisor {
         let child = report.child;
         match report.news {
             News::Pong { seq } => self.heartbeat.handle_pong(child, seq, Instant::now()),
-            News::Started { pid } => {
+            News::Started { pid, socket } => {
                 tracing::info!("{} {} started, process {pid}", child.role, child.slot);
                 self.heartbeat.watch(child, Instant::now() + START_PATIENCE);
                 self.node.handle_started(child, pid, clock::unix_ms());
+                self.sockets.insert(child, socket);
                 self.status_changed(ctx);
             }
             News::Prepared { generation } => self.prepared(child, generation, ctx),
@@ -123,6 +124,7 @@ impl Supervisor {
     fn ended(&mut self, child: ChildId, how: String, told: bool, ctx: &mut Context<Self>) {
         self.heartbeat.forget(child);
         self.node.handle_ended(child);
+        self.sockets.remove(&child);
         if child.role == Role::Proxy {
             self.proxy_health.handle_lost(child.slot, Instant::now());
             self.holdings.gauges.clear(usize::from(child.slot));
@@ -169,6 +171,8 @@ impl Supervisor {
                     tracing::warn!("{cut} connections were cut at the end of the drain");
                 }
             }
+            // It takes this process for gone, and would end anyway.
+            RoleNews::Proxy(FromProxy::Ending) => {}
             RoleNews::Check(news) => self.check_news(news, ctx),
             RoleNews::Notify(FromNotify::Written { seq, event }) => {
                 self.outbox.handle_written(&event);

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use ipc::lifecycle::Role;
@@ -20,6 +20,7 @@ use platform::process;
 use super::Supervisor;
 use crate::child::ChildId;
 use crate::legacy::{self, Testament};
+use crate::retired::Leaver;
 
 /// How long the new image may take to check the configuration.
 const CHECK_MAX: Duration = Duration::from_secs(10);
@@ -174,18 +175,17 @@ impl Supervisor {
             control: self.rebirth.control.as_raw_fd(),
             pid_file: self.rebirth.pid_file.as_raw_fd(),
             counters: self.holdings.counters.as_fd().as_raw_fd(),
-            children: self
-                .node
-                .pids()
-                .into_iter()
-                .chain(self.scripts_running.values().copied())
-                .collect(),
+            retired: self.leavers(),
             knowledge: self.node.knowledge(
                 self.generation_asked,
                 self.lead.allowed,
                 self.outbox.waiting(),
             ),
         };
+        for socket in self.sockets.values() {
+            // It has ended in this moment then.
+            let _ = socket.end_sending();
+        }
         let error = match testament.seal() {
             Ok(testament) => self.become_installed(&testament),
             Err(error) => error,
@@ -196,9 +196,28 @@ impl Supervisor {
         System::current().stop_with_code(1);
     }
 
+    /// Who is not done yet: workers, which show that they live, scripts, and whom the image before this
+    /// one has left.
+    fn leavers(&self) -> Vec<Leaver> {
+        let proxy = &self.settings.proxy;
+        let drain = proxy.drain_timeout.max(proxy.tunnel_drain_timeout);
+        let children = self.node.pids();
+        let children =
+            children.map(|(child, pid)| Leaver::new(pid, self.sockets.get(&child), drain + MARGIN));
+        let scripts = self.scripts_running.iter().map(|(script, pid)| {
+            let limit = self.scripts.get(script).map_or(drain, |plan| plan.limit);
+            Leaver::new(*pid, None, limit + MARGIN)
+        });
+        let mut leavers = self.retired.leavers(Instant::now());
+        leavers.extend(children.chain(scripts));
+        leavers
+    }
+
     /// Returns only when it fails.
     fn become_installed(&self, testament: &OwnedFd) -> io::Error {
         let mut descriptors: Vec<BorrowedFd<'_>> = self.holdings.kept();
+        descriptors.extend(self.retired.kept());
+        descriptors.extend(self.sockets.values().map(AsFd::as_fd));
         descriptors.extend([
             self.rebirth.control.as_fd(),
             self.rebirth.pid_file.as_fd(),
