@@ -1,6 +1,7 @@
 //! What is wrong between parts that are right each for itself: duplicates, and what has no effect.
 
 mod groups;
+mod tcp;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use crate::item::Context;
 use crate::report::Position;
 use crate::router::{Failback, Track, TrackSubject, Transport};
-use crate::{ListenerProtocol, Protocol, Route, RouteAction, Settings, VirtualRouter};
+use crate::{Route, RouteAction, Settings, VirtualRouter};
 
 /// Reports what contradicts itself.
 pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
@@ -19,7 +20,7 @@ pub(crate) fn check(context: &Context<'_>, settings: &Settings) {
     groups::check(context, settings);
     check_listeners(context, settings);
     check_routes(context, settings);
-    check_tcp_routes(context, settings);
+    tcp::check(context, settings);
     check_servers(context, settings);
 }
 
@@ -167,51 +168,6 @@ fn check_routes(context: &Context<'_>, settings: &Settings) {
                 routes.put((listener, name, path.value()), host.position(), what);
             }
         }
-    }
-}
-
-/// A route of a listener that speaks no HTTP relays, and knows no more of a client than its address
-/// and, from a TLS hello, the host that it wants.
-fn check_tcp_routes(context: &Context<'_>, settings: &Settings) {
-    let tcp = settings
-        .listeners
-        .iter()
-        .filter(|listener| listener.protocol == ListenerProtocol::Tcp);
-    for name in tcp.map(|listener| &listener.name) {
-        for route in &settings.routes {
-            if !route.listeners.contains(name) {
-                continue;
-            }
-            if let RouteAction::Upstream(upstream) = &route.action
-                && *route.path.value() == "/"
-            {
-                check_speaks_octets(context, settings, name, route, upstream);
-                continue;
-            }
-            context.error(
-                route.path.position(),
-                format!("listener {name:?} speaks TCP: a route of it has an upstream and no path"),
-                "say with `listener` which listeners this route is for",
-            );
-        }
-    }
-}
-
-/// Octets have no place in a stream of HTTP/2.
-fn check_speaks_octets(
-    context: &Context<'_>,
-    settings: &Settings,
-    listener: &str,
-    route: &Route,
-    upstream: &str,
-) {
-    let mut upstreams = settings.upstreams.iter();
-    if upstreams.any(|one| one.name == upstream && one.protocol != Protocol::Http1) {
-        context.error(
-            route.path.position(),
-            format!("listener {listener:?} speaks TCP, and upstream {upstream:?} HTTP/2"),
-            "leave out the upstream's `protocol`: what clients speak is passed on as it is",
-        );
     }
 }
 

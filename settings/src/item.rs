@@ -414,6 +414,18 @@ impl<'a> Item<'a> {
         Some(Table::new(self.clone()))
     }
 
+    /// The value of a key, where this is a table that has it.
+    fn child(&self, key: &str) -> Option<Self> {
+        let ValueKind::Table(table) = &self.value.kind else {
+            return None;
+        };
+        Some(Item {
+            context: self.context,
+            value: table.get(key)?,
+            path: below(&self.path, key),
+        })
+    }
+
     /// A table whose keys are chosen by the user, in the order in which they stand.
     pub(crate) fn entries(&self) -> Option<Vec<(String, Item<'a>)>> {
         let ValueKind::Table(table) = &self.value.kind else {

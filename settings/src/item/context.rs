@@ -26,6 +26,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The value that these keys lead to, where it is given.
+    pub(crate) fn find(&'a self, keys: &[&str]) -> Option<Item<'a>> {
+        (keys.iter()).try_fold(self.root(), |item, key| item.child(key))
+    }
+
     /// The names that a section defines, `[section.NAME]`, in the order of the file.
     pub(crate) fn names(&'a self, section: &str) -> Vec<String> {
         let section = match &self.merged.root.kind {

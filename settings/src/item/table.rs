@@ -1,9 +1,6 @@
 //! Reading the keys of a table, and telling which of them nobody knows.
 
-use config::ValueKind;
-
 use super::Item;
-use crate::layers::below;
 use crate::words::{near, quoted_list};
 
 /// A table, and which of its keys were asked for.
@@ -29,16 +26,7 @@ impl<'a> Table<'a> {
 
     pub(crate) fn get(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.known.push(key);
-        let ValueKind::Table(table) = &self.item.value.kind else {
-            return None;
-        };
-        let value = table.get(key)?;
-        let path = below(&self.item.path, key);
-        Some(Item {
-            context: self.item.context,
-            value,
-            path,
-        })
+        self.item.child(key)
     }
 
     /// A key that must be there.

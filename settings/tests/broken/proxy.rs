@@ -39,11 +39,82 @@ bind = ["10.0.0.5:25"]
 protocol = "tcp"
 node_header = true
 access_log = { path = "/var/log/x" }
-timeouts = { tunnel = "1h", head = "1s" }"#,
+timeouts = { tunnel = "1h", tls_handshake = "1s", head = "1s" }
+limits = { connections = 9, header_bytes = "8KiB", headers = 9, body = "1MiB", requests_per_connection = 9, h2_streams = 9 }"#,
         found: &[
             r#"4:15 error: "node_header" is for HTTP; leave it out, or let protocol be "http""#,
             r#"5:14 error: "access_log" is for HTTP; leave it out, or let protocol be "http""#,
-            r#"6:36 error: "head" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"6:58 error: "head" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"7:44 error: "header_bytes" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"7:62 error: "headers" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"7:72 error: "body" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"7:106 error: "requests_per_connection" is for HTTP; leave it out, or let protocol be "http""#,
+            r#"7:122 error: "h2_streams" is for HTTP; leave it out, or let protocol be "http""#,
+        ],
+    },
+    Case {
+        name: "keys of TLS and HTTP/2 where neither is spoken",
+        before: &[],
+        text: r#"[listeners.web]
+bind = ["10.0.0.5:80"]
+timeouts = { tls_handshake = "1s" }
+limits = { h2_streams = 9 }
+[listeners.secure]
+bind = ["10.0.0.5:443"]
+tls = { certificates = [{ chain = "/a.pem", key = "/a.key" }] }
+http2 = false
+timeouts = { tls_handshake = "1s" }
+limits = { h2_streams = 9 }
+[listeners.prior]
+bind = ["10.0.0.5:8080"]
+http2 = true
+limits = { h2_streams = 9 }"#,
+        found: &[
+            r#"3:30 error: "tls_handshake" is for TLS, which is not spoken here; leave it out, or add tls = { certificates = [...] }"#,
+            r#"4:25 error: "h2_streams" is for HTTP/2, which is not spoken here; leave it out, or let http2 be true"#,
+            r#"10:25 error: "h2_streams" is for HTTP/2, which is not spoken here; leave it out, or let http2 be true"#,
+        ],
+    },
+    Case {
+        name: "WebSocket where nothing is relayed, or nothing understood",
+        before: &[UPSTREAM],
+        text: r#"[listeners.mail]
+bind = ["10.0.0.5:25"]
+protocol = "tcp"
+[[routes]]
+upstream = "app"
+websocket = true
+[listeners.web]
+bind = ["10.0.0.5:80"]
+[[routes]]
+listener = "web"
+path = "/status"
+status_page = true
+websocket = false"#,
+        found: &[
+            r#"8:13 error: listener "mail" speaks TCP, where no WebSocket is told apart; say with `listener` which listeners this route is for"#,
+            r#"15:13 error: "websocket" is for what goes to an upstream; leave it out: this route answers by itself"#,
+        ],
+    },
+    Case {
+        name: "requests of an upstream that gets only octets",
+        before: &[],
+        text: r#"[listeners.mail]
+bind = ["10.0.0.5:25"]
+protocol = "tcp"
+[upstreams.app]
+servers = [{ address = "10.0.0.9:25" }]
+keep_alive = { idle = 9 }
+timeouts = { connect = "1s", read = "1s", send = "1s" }
+retries = { tries = 3, budget = "50%" }
+[[routes]]
+listener = "mail"
+upstream = "app""#,
+        found: &[
+            r#"6:14 error: "keep_alive" is for HTTP, and only TCP goes to this upstream; leave it out"#,
+            r#"7:37 error: "read" is for HTTP, and only TCP goes to this upstream; leave it out"#,
+            r#"7:50 error: "send" is for HTTP, and only TCP goes to this upstream; leave it out"#,
+            r#"8:33 error: "budget" is for HTTP, and only TCP goes to this upstream; leave it out"#,
         ],
     },
     Case {
@@ -142,8 +213,9 @@ http2 = "yes""#,
         before: &[],
         text: r#"[listeners.web]
 bind = ["10.0.0.5:80"]
+http2 = true
 limits = { h2_streams = -1 }"#,
-        found: &[r#"3:25 error: "h2_streams" must be a whole number from 0 to 4294967295, not -1"#],
+        found: &[r#"4:25 error: "h2_streams" must be a whole number from 0 to 4294967295, not -1"#],
     },
     Case {
         name: "HTTP/2 over TLS without TLS",

@@ -182,7 +182,7 @@ fn route_spec(settings: &Settings, route: &settings::Route) -> RouteSpec {
             settings::RouteAction::StatusPage => RouteAction::StatusPage,
             settings::RouteAction::StubStatus => RouteAction::StubStatus,
         },
-        websocket: route.websocket,
+        websocket: route.websocket.as_ref().is_none_or(|it| *it.value()),
         allow: route.allow.clone(),
         deny: route.deny.clone(),
     }
