@@ -12,6 +12,7 @@ use crate::access_log::{AccessLog, End, Entry, Moment};
 use crate::counters::Counters;
 use crate::deadline::Deadlines;
 use crate::gauges::Gauges;
+use crate::http2::Kept;
 use crate::hush::Hush;
 use crate::io::Dial;
 use crate::overload::Overload;
@@ -45,6 +46,7 @@ pub(crate) struct Worker<D: Dial> {
     names: RefCell<ListenerNames>,
     pub(crate) scratch: RefCell<Scratch>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    pub(crate) kept: Kept,
     /// Requests that are being relayed, or their places.
     pub(crate) exchanges: Places<Exchange<D>>,
     pub(crate) deadlines: Deadlines,
@@ -107,6 +109,7 @@ impl<D: Dial> Worker<D> {
                 head: Vec::new(),
             }),
             buffers: RefCell::default(),
+            kept: Kept::default(),
             exchanges: Places::default(),
             deadlines: Deadlines::new(),
             counters,

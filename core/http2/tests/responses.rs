@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use core_http2::decode::{
-    BodyPart, RequestDecoder, RequestPart, ResponseDecoder, ResponsePart, Unreadable,
+    BodyPart, Memory, Part, RequestDecoder, ResponseDecoder, ResponseHead, Unreadable,
 };
 use core_http2::encode::{self, Framing};
 use http::{HeaderMap, Response};
@@ -40,25 +40,21 @@ fn response(asked_head: bool, pieces: &[&[u8]]) -> Result<String, Unreadable> {
 }
 
 fn read(mut decoder: ResponseDecoder, pieces: &[&[u8]]) -> Result<String, Unreadable> {
-    let mut said = String::new();
+    let (mut memory, mut said) = (Memory::default(), String::new());
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() && !decoder.is_done() {
-            let (used, part) = decoder.step(rest)?;
+            let (used, part) = decoder.step(rest, &mut memory)?;
             rest = &rest[used..];
             match part {
-                Some(ResponsePart::Interim(status, fields)) => {
+                Some(Part::Head(ResponseHead::Interim(status, fields))) => {
                     let _ = write!(said, "{}{}|", status.as_u16(), show(&fields));
                 }
-                Some(ResponsePart::Head {
-                    status,
-                    fields,
-                    ends,
-                }) => {
-                    let end = if ends { "|end" } else { "|" };
+                Some(Part::Head(ResponseHead::Final(status, fields))) => {
+                    let end = if decoder.is_done() { "|end" } else { "|" };
                     let _ = write!(said, "{}{}{end}", status.as_u16(), show(&fields));
                 }
-                Some(ResponsePart::Body(part)) => show_body(&part, &mut said),
+                Some(Part::Body(part)) => show_body(&part, &mut said),
                 None => {}
             }
             if decoder.take_end() {
@@ -165,7 +161,17 @@ fn tunnel_stands_after_a_101_only() {
 fn text_of_another_form_is_an_error() {
     let cases = [
         ("FTP/1.1 200 OK\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.0 200 OK\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 20\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 2000 OK\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 099 OK\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\nA: b\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n", Unreadable::Head),
         ("HTTP/1.1 200 OK\r\nA b\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\r\n: b\r\n\r\n", Unreadable::Head),
+        ("HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n", Unreadable::Head),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
             Unreadable::Head,
@@ -200,24 +206,29 @@ fn text_of_another_form_is_an_error() {
     }
     let endless = [b'x'; 256 * 1024];
     assert_eq!(response(false, &[&endless]), Err(Unreadable::Head));
+    let crowded = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(161));
+    assert_eq!(
+        response(false, &[crowded.as_bytes()]),
+        Err(Unreadable::Head)
+    );
 }
 
 /// What a request says, given in pieces.
 fn request(secure: bool, pieces: &[&[u8]]) -> Result<String, Unreadable> {
     let mut decoder = RequestDecoder::new(secure);
-    let mut said = String::new();
+    let (mut memory, mut said) = (Memory::default(), String::new());
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() && !decoder.is_done() {
-            let (used, part) = decoder.step(rest)?;
+            let (used, part) = decoder.step(rest, &mut memory)?;
             rest = &rest[used..];
             match part {
-                Some(RequestPart::Head { request, ends }) => {
-                    let end = if ends { "|end" } else { "|" };
+                Some(Part::Head(request)) => {
+                    let end = if decoder.is_done() { "|end" } else { "|" };
                     let fields = show(request.headers());
                     let _ = write!(said, "{} {}{fields}{end}", request.method(), request.uri());
                 }
-                Some(RequestPart::Body(part)) => show_body(&part, &mut said),
+                Some(Part::Body(part)) => show_body(&part, &mut said),
                 None => {}
             }
             if decoder.take_end() {
@@ -265,6 +276,19 @@ fn requests_are_read() {
         request(false, &[b"GET / HTTP/1.1\r\n\r\n"]),
         Err(Unreadable::Head)
     );
+    for line in [
+        "GET  / HTTP/1.1",
+        "GET / b HTTP/1.1",
+        "GET /",
+        "GET / HTTP/1.0",
+    ] {
+        let text = format!("{line}\r\nHost: a\r\n\r\n");
+        assert_eq!(
+            request(false, &[text.as_bytes()]),
+            Err(Unreadable::Head),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use core_http1::{BodyLength, Limits, RequestHead, field_slots};
-use core_http2::decode::{BodyPart, ResponseDecoder, ResponsePart, Unreadable};
+use core_http2::decode::{BodyPart, Memory, Part, ResponseDecoder, Unreadable};
 use core_http2::encode::{self, Framing};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, request};
@@ -151,13 +151,14 @@ fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
 ) -> Result<(String, Vec<u8>), Unreadable> {
     let (mut said, mut payload) = (String::new(), Vec::new());
+    let mut memory = Memory::default();
     for mut rest in pieces {
         while !rest.is_empty() && !decoder.is_done() {
-            let (used, part) = decoder.step(rest)?;
+            let (used, part) = decoder.step(rest, &mut memory)?;
             assert!(used > 0 || part.is_some(), "no progress");
             rest = &rest[used..];
             match part {
-                Some(ResponsePart::Body(BodyPart::Payload(octets))) => payload.extend(octets),
+                Some(Part::Body(BodyPart::Payload(octets))) => payload.extend(octets),
                 Some(part) => drop(write!(said, "{part:?}")),
                 None => {}
             }

@@ -18,8 +18,8 @@ use h2::client::{Connection, SendRequest};
 use tokio::sync::Mutex;
 
 use super::back_stream::BackStream;
-use super::broken;
 use super::wire::Wire;
+use super::{Kept, broken};
 use crate::io::Io;
 
 /// What a server may send on one stream, and on all of them, before it is read.
@@ -32,9 +32,12 @@ const HEADER_LIST: u32 = 64 * 1024;
 /// Octets of one request that wait for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// The connections of one upstream, by server.
+/// The connections of one upstream.
 #[derive(Debug, Default)]
-pub(crate) struct Connections(RefCell<HashMap<SocketAddr, Rc<Server>>>);
+pub(crate) struct Connections {
+    by_server: RefCell<HashMap<SocketAddr, Rc<Server>>>,
+    kept: Kept,
+}
 
 /// Those with one server. Locked while one is being made: who comes meanwhile waits for it.
 type Server = Mutex<Vec<Shared>>;
@@ -89,7 +92,7 @@ impl Connections {
         secure: bool,
         connect: impl Future<Output = io::Result<I>>,
     ) -> io::Result<BackStream> {
-        let server = Rc::clone(self.0.borrow_mut().entry(server).or_default());
+        let server = Rc::clone(self.by_server.borrow_mut().entry(server).or_default());
         let mut connections = server.lock().await;
         for index in (0..connections.len()).rev() {
             let Some(shared) = connections.get_mut(index) else {
@@ -99,18 +102,18 @@ impl Connections {
             if matches!(state, Poll::Ready(Err(_))) || shared.life.is_suspect.get() {
                 connections.swap_remove(index);
             } else if shared.has_room() {
-                return Ok(shared.open(secure));
+                return Ok(shared.open(&self.kept, secure));
             }
         }
         let mut shared = handshake(connect.await?).await?;
-        let stream = shared.open(secure);
+        let stream = shared.open(&self.kept, secure);
         connections.push(shared);
         Ok(stream)
     }
 
     /// Closes what has had no stream for longer than `timeout`.
     pub(crate) fn expire(&self, now: Duration, timeout: Duration) {
-        self.0.borrow_mut().retain(|_, server| {
+        self.by_server.borrow_mut().retain(|_, server| {
             let Ok(mut connections) = server.try_lock() else {
                 return true;
             };
@@ -130,9 +133,10 @@ impl Shared {
         self.streams() < self.requests.current_max_send_streams()
     }
 
-    fn open(&mut self, secure: bool) -> BackStream {
+    fn open(&mut self, kept: &Kept, secure: bool) -> BackStream {
         self.idle_since = None;
-        BackStream::new(self.requests.clone(), Rc::clone(&self.life), secure)
+        let (requests, life) = (self.requests.clone(), Rc::clone(&self.life));
+        BackStream::new(requests, life, Rc::clone(kept), secure)
     }
 
     fn is_of_use(&mut self, now: Duration, timeout: Duration) -> bool {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use core_http2::decode::{BodyPart, RequestDecoder, RequestPart};
+use core_http2::decode::{BodyPart, Part, RequestDecoder};
 use core_http2::encode;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
@@ -14,7 +14,9 @@ use http::{Method, Request};
 
 use super::back::Life;
 use super::incoming::{Incoming, copy};
-use super::{broken, poll_capacity};
+use super::outgoing::{poll_step, send_body};
+use super::text::{self, Text};
+use super::{Kept, broken};
 use crate::io::Io;
 
 /// The stream.
@@ -25,6 +27,7 @@ pub(crate) struct BackStream {
     /// How often something was read from the connection before the request was sent.
     reads: u64,
     decoder: RequestDecoder,
+    kept: Kept,
     asked_head: bool,
     body: Option<SendStream<Bytes>>,
     response: Response,
@@ -50,12 +53,18 @@ enum Response {
 }
 
 impl BackStream {
-    pub(super) fn new(requests: SendRequest<Bytes>, life: Rc<Life>, secure: bool) -> Self {
+    pub(super) fn new(
+        requests: SendRequest<Bytes>,
+        life: Rc<Life>,
+        kept: Kept,
+        secure: bool,
+    ) -> Self {
         Self {
             requests,
             reads: life.reads(),
             life,
             decoder: RequestDecoder::new(secure),
+            kept,
             asked_head: false,
             body: None,
             response: Response::Unasked,
@@ -63,28 +72,8 @@ impl BackStream {
         }
     }
 
-    /// Takes the front of what the session says; answers how many octets.
-    fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        if self.decoder.is_done() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let octets = match &mut self.body {
-            Some(body) if self.decoder.is_at_payload() => {
-                let capacity = ready!(poll_capacity(body, cx, octets.len()))?;
-                octets.get(..capacity).unwrap_or(octets)
-            }
-            _ => octets,
-        };
-        let (used, part) = self.decoder.step(octets).map_err(io::Error::other)?;
-        match part {
-            Some(RequestPart::Head { request, ends }) => self.ask(*request, ends)?,
-            Some(RequestPart::Body(part)) => self.send(part).map_err(broken)?,
-            None => {}
-        }
-        Poll::Ready(Ok(used))
-    }
-
-    fn ask(&mut self, request: Request<()>, ends: bool) -> io::Result<()> {
+    fn ask(&mut self, request: Request<()>) -> io::Result<()> {
+        let ends = self.decoder.is_done();
         self.asked_head = *request.method() == Method::HEAD;
         match self.requests.send_request(request, ends) {
             Ok((response, body)) => {
@@ -106,37 +95,7 @@ impl BackStream {
 
     fn send(&mut self, part: BodyPart<'_>) -> Result<(), h2::Error> {
         let body = self.body.as_mut().ok_or(Reason::INTERNAL_ERROR)?;
-        match part {
-            BodyPart::Payload(octets) => {
-                let ends = self.decoder.take_end();
-                body.send_data(Bytes::copy_from_slice(octets), ends)
-            }
-            BodyPart::Trailers(trailers) => body.send_trailers(trailers),
-            BodyPart::End => body.send_data(Bytes::new(), true),
-        }
-    }
-
-    fn copy_held(&mut self, room: &mut [u8]) -> usize {
-        match &mut self.response {
-            Response::Awaited { text, read, .. } => {
-                let count = copy(text.get(*read..).unwrap_or_default(), room);
-                *read += count;
-                count
-            }
-            Response::Begun(incoming) => incoming.copy(room),
-            Response::Unasked | Response::Failed => 0,
-        }
-    }
-
-    /// Takes what the server sent next; `false` when nothing more can come.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        match &mut self.response {
-            Response::Unasked => Poll::Pending,
-            Response::Awaited { .. } => self.poll_head(cx).map_ok(|()| true),
-            Response::Begun(incoming) if incoming.has_ended() => Poll::Ready(Ok(false)),
-            Response::Begun(incoming) => incoming.poll_more(cx).map_ok(|()| true),
-            Response::Failed => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-        }
+        send_body(&mut self.decoder, body, part, &self.kept)
     }
 
     /// Waits for a head, interim or final; the text before it was read.
@@ -184,22 +143,44 @@ fn is_untouched(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || refused)
 }
 
+impl Text for BackStream {
+    fn copy(&mut self, room: &mut [u8]) -> usize {
+        match &mut self.response {
+            Response::Awaited { text, read, .. } => {
+                let count = copy(text.get(*read..).unwrap_or_default(), room);
+                *read += count;
+                count
+            }
+            Response::Begun(incoming) => incoming.copy(room),
+            Response::Unasked | Response::Failed => 0,
+        }
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match &mut self.response {
+            Response::Unasked => Poll::Pending,
+            Response::Awaited { .. } => self.poll_head(cx).map_ok(|()| true),
+            Response::Begun(incoming) if incoming.has_ended() => Poll::Ready(Ok(false)),
+            Response::Begun(incoming) => incoming.poll_more(cx).map_ok(|()| true),
+            Response::Failed => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let body = self.body.as_mut();
+        let (used, part) = ready!(poll_step(&mut self.decoder, body, cx, octets, &self.kept))?;
+        match part {
+            Some(Part::Head(request)) => self.ask(request)?,
+            Some(Part::Body(part)) => self.send(part).map_err(broken)?,
+            None => {}
+        }
+        Poll::Ready(Ok(used))
+    }
+}
+
 impl Io for BackStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut filled = 0;
-        while let Some(room) = room.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let count = self.copy_held(room);
-            filled += count;
-            if count > 0 {
-                continue;
-            }
-            match self.poll_more(cx) {
-                Poll::Ready(Ok(true)) => {}
-                _ if filled > 0 => break,
-                end => return end.map_ok(|_| 0),
-            }
-        }
-        Poll::Ready(Ok(filled))
+        text::poll_read(self, cx, room)
     }
 
     fn poll_write(
@@ -207,21 +188,7 @@ impl Io for BackStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut taken = 0;
-        for part in parts {
-            let mut rest: &[u8] = part;
-            while !rest.is_empty() {
-                match self.poll_take(cx, rest)? {
-                    Poll::Ready(count) => {
-                        taken += count;
-                        rest = rest.get(count..).unwrap_or_default();
-                    }
-                    Poll::Pending if taken > 0 => return Poll::Ready(Ok(taken)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        }
-        Poll::Ready(Ok(taken))
+        text::poll_write(self, cx, parts)
     }
 
     /// The request says where it ends.

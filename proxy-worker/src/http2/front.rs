@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,15 +93,17 @@ enum Wait {
     Leave,
 }
 
-/// The session of one stream; says whether the request was answered.
+/// The session of one stream; says in the end whether the request was answered, and gives the memory of
+/// its text back.
 struct Exchange<D: Dial>(Session<FrontStream, D>);
 
 impl<D: Dial> Future for Exchange<D> {
-    type Output = bool;
+    type Output = (bool, Vec<u8>);
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        let over = Pin::new(&mut self.0).poll(cx);
-        over.map(|()| self.0.client_io().is_answered())
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.0).poll(cx));
+        let stream = self.0.client_io();
+        Poll::Ready((stream.is_answered(), stream.take_memory()))
     }
 }
 
@@ -216,6 +218,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             request,
             response,
             self.worker.lend(),
+            Rc::clone(&self.worker.kept),
             &self.worker.request_ids,
         );
         match stream {
@@ -233,7 +236,9 @@ impl<I: Io, D: Dial> Front<I, D> {
 
     /// Lets the sessions do what they can.
     fn poll_streams(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(answered)) = Pin::new(&mut self.streams).poll_next(cx) {
+        while let Poll::Ready(Some((answered, memory))) = Pin::new(&mut self.streams).poll_next(cx)
+        {
+            self.worker.take_back(memory);
             if answered {
                 self.aborts = self.aborts.saturating_sub(1);
             } else {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use core_http2::Malformed;
-use core_http2::decode::{BodyPart, ResponseDecoder, ResponsePart};
+use core_http2::decode::{Part, ResponseDecoder, ResponseHead};
 use core_http2::encode::{self, Framing};
 use h2::ext::Protocol;
 use h2::server::SendResponse;
@@ -13,7 +13,9 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::incoming::Incoming;
-use super::{broken, poll_capacity};
+use super::outgoing::{poll_step, send_body};
+use super::text::{self, Text};
+use super::{Kept, broken};
 use crate::io::Io;
 use crate::request_id::RequestIds;
 
@@ -23,6 +25,7 @@ pub(crate) struct FrontStream {
     request: Incoming,
     response: Sending,
     decoder: ResponseDecoder,
+    kept: Kept,
     /// Why the response must not be taken for complete.
     cut: Option<Reason>,
 }
@@ -41,6 +44,7 @@ impl FrontStream {
         request: Request<RecvStream>,
         mut response: SendResponse<Bytes>,
         mut text: Vec<u8>,
+        kept: Kept,
         ids: &RequestIds,
     ) -> Option<Self> {
         let (head, body) = request.into_parts();
@@ -62,6 +66,7 @@ impl FrontStream {
                     None => ResponseDecoder::new(head.method == Method::HEAD),
                     Some(_) => ResponseDecoder::for_tunnel(),
                 },
+                kept,
                 cut: None,
             }),
             Err(error) => {
@@ -78,26 +83,9 @@ impl FrontStream {
         self.decoder.is_done() || self.decoder.is_switched()
     }
 
-    /// Takes what the client sent next; `false` when nothing more can come.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let ended = self.request.has_ended();
-        if self.decoder.is_switched() {
-            if ended {
-                return Poll::Ready(Ok(false));
-            }
-        } else if self.decoder.is_done() {
-            return Poll::Ready(Ok(false));
-        } else if ended {
-            let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
-            return Poll::Ready(Err(broken(reason.into())));
-        }
-        let more = ready!(self.request.poll_more(cx));
-        if let Err(error) = &more
-            && error.kind() == io::ErrorKind::InvalidData
-        {
-            self.cut = Some(Reason::PROTOCOL_ERROR);
-        }
-        Poll::Ready(more.map(|()| true))
+    /// The memory of the request's text, which nobody reads any more.
+    pub(super) fn take_memory(&mut self) -> Vec<u8> {
+        self.request.take_memory()
     }
 
     fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
@@ -107,51 +95,19 @@ impl FrontStream {
         }
     }
 
-    /// Takes the front of what the session says; answers how many octets.
-    fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        if self.decoder.is_done() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let octets = match &mut self.response {
-            Sending::Body(body) if self.decoder.is_at_payload() => {
-                let capacity = ready!(poll_capacity(body, cx, octets.len()))?;
-                octets.get(..capacity).unwrap_or(octets)
-            }
-            _ => octets,
-        };
-        let (used, part) = self.decoder.step(octets).map_err(io::Error::other)?;
-        if let Some(part) = part {
-            self.send(part).map_err(broken)?;
-        }
-        Poll::Ready(Ok(used))
-    }
-
-    fn send(&mut self, part: ResponsePart<'_>) -> Result<(), h2::Error> {
+    fn send(&mut self, part: Part<'_, ResponseHead>) -> Result<(), h2::Error> {
         match (part, &mut self.response) {
-            (ResponsePart::Interim(status, fields), Sending::Head(response)) => {
+            (Part::Head(ResponseHead::Interim(status, fields)), Sending::Head(response)) => {
                 response.send_informational(head(status, fields))
             }
-            (
-                ResponsePart::Head {
-                    status,
-                    fields,
-                    ends,
-                },
-                Sending::Head(response),
-            ) => {
+            (Part::Head(ResponseHead::Final(status, fields)), Sending::Head(response)) => {
+                let ends = self.decoder.is_done();
                 let body = response.send_response(head(status, fields), ends)?;
                 self.response = Sending::Body(body);
                 Ok(())
             }
-            (ResponsePart::Body(BodyPart::Payload(octets)), Sending::Body(body)) => {
-                let ends = self.decoder.take_end();
-                body.send_data(Bytes::copy_from_slice(octets), ends)
-            }
-            (ResponsePart::Body(BodyPart::Trailers(trailers)), Sending::Body(body)) => {
-                body.send_trailers(trailers)
-            }
-            (ResponsePart::Body(BodyPart::End), Sending::Body(body)) => {
-                body.send_data(Bytes::new(), true)
+            (Part::Body(part), Sending::Body(body)) => {
+                send_body(&mut self.decoder, body, part, &self.kept)
             }
             // A head comes before a body, and only one.
             _ => Err(Reason::INTERNAL_ERROR.into()),
@@ -175,23 +131,48 @@ impl FrontStream {
     }
 }
 
+impl Text for FrontStream {
+    fn copy(&mut self, room: &mut [u8]) -> usize {
+        self.request.copy(room)
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let ended = self.request.has_ended();
+        if self.decoder.is_switched() {
+            if ended {
+                return Poll::Ready(Ok(false));
+            }
+        } else if self.decoder.is_done() {
+            return Poll::Ready(Ok(false));
+        } else if ended {
+            let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
+            return Poll::Ready(Err(broken(reason.into())));
+        }
+        let more = ready!(self.request.poll_more(cx));
+        if let Err(error) = &more
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            self.cut = Some(Reason::PROTOCOL_ERROR);
+        }
+        Poll::Ready(more.map(|()| true))
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let body = match &mut self.response {
+            Sending::Head(_) => None,
+            Sending::Body(body) => Some(body),
+        };
+        let (used, part) = ready!(poll_step(&mut self.decoder, body, cx, octets, &self.kept))?;
+        if let Some(part) = part {
+            self.send(part).map_err(broken)?;
+        }
+        Poll::Ready(Ok(used))
+    }
+}
+
 impl Io for FrontStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut filled = 0;
-        while let Some(room) = room.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let count = self.request.copy(room);
-            filled += count;
-            if count > 0 {
-                continue;
-            }
-            // What ends the stream is told when there is nothing else to tell.
-            match self.poll_more(cx) {
-                Poll::Ready(Ok(true)) => {}
-                _ if filled > 0 => break,
-                end => return end.map_ok(|_| 0),
-            }
-        }
-        Poll::Ready(Ok(filled))
+        text::poll_read(self, cx, room)
     }
 
     fn poll_write(
@@ -199,21 +180,7 @@ impl Io for FrontStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut taken = 0;
-        for part in parts {
-            let mut rest: &[u8] = part;
-            while !rest.is_empty() {
-                match self.poll_take(cx, rest)? {
-                    Poll::Ready(count) => {
-                        taken += count;
-                        rest = rest.get(count..).unwrap_or_default();
-                    }
-                    Poll::Pending if taken > 0 => return Poll::Ready(Ok(taken)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        }
-        Poll::Ready(Ok(taken))
+        text::poll_write(self, cx, parts)
     }
 
     fn shut_down(&mut self, _: &mut Context<'_>) {

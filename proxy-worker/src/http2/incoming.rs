@@ -62,6 +62,12 @@ impl Incoming {
         count
     }
 
+    /// The memory of the text; what was not read of it is lost.
+    pub(super) fn take_memory(&mut self) -> Vec<u8> {
+        self.read = 0;
+        std::mem::take(&mut self.text)
+    }
+
     fn restart_text(&mut self) {
         self.text.clear();
         self.read = 0;

@@ -10,7 +10,9 @@ mod back_stream;
 mod front;
 mod front_stream;
 mod incoming;
+mod outgoing;
 mod preface;
+mod text;
 mod wire;
 
 pub(crate) use back::Connections;
@@ -18,31 +20,16 @@ pub(crate) use back_stream::BackStream;
 pub(crate) use front::Front;
 pub(crate) use preface::{Spoken, recognise};
 
-use std::io;
-use std::task::{Context, Poll, ready};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use bytes::Bytes;
-use h2::SendStream;
+use core_http2::decode::Memory;
+
+/// Where what is sent on streams is kept until the connection has it.
+pub(crate) type Kept = Rc<RefCell<Memory>>;
 
 /// An error of a stream as one of a connection. Unlike a reset of TCP it says nothing about what the
 /// peer has read.
-fn broken(error: h2::Error) -> io::Error {
-    io::Error::other(error)
-}
-
-/// Waits until the peer takes payload; answers how much of `wanted` octets.
-fn poll_capacity(
-    body: &mut SendStream<Bytes>,
-    cx: &mut Context<'_>,
-    wanted: usize,
-) -> Poll<io::Result<usize>> {
-    body.reserve_capacity(wanted);
-    while body.capacity() == 0 {
-        match ready!(body.poll_capacity(cx)) {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
-            None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-    Poll::Ready(Ok(body.capacity().min(wanted)))
+fn broken(error: h2::Error) -> std::io::Error {
+    std::io::Error::other(error)
 }

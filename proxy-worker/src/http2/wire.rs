@@ -20,6 +20,10 @@ const COLLECTED_MAX: usize = 64 * 1024;
 /// A larger buffer is given back when it is empty.
 const BUFFER_KEPT: usize = 4 * 1024;
 
+/// Octets that are read at once, at least and at most.
+const READ_MIN: usize = 512;
+const READ_MAX: usize = 16 * 1024;
+
 /// The stream. The crate owns one handle, and who polls it another.
 #[derive(Debug)]
 pub(super) struct Wire<I>(Rc<RefCell<Line<I>>>);
@@ -35,6 +39,9 @@ struct Line<I> {
     moved: bool,
     /// Reads that came to something.
     reads: u64,
+    /// Octets that the next read may have. The crate's memory has to be cleared for that, so it is
+    /// twice what the last one came to, not all that there is.
+    read_next: usize,
     frames: Frames,
     second: u64,
     /// Nothing more is read after it.
@@ -51,6 +58,7 @@ impl<I: Io> Wire<I> {
             held_below: false,
             moved: false,
             reads: 0,
+            read_next: READ_MIN,
             frames: Frames::new(preface),
             second: 0,
             offence: None,
@@ -134,8 +142,9 @@ impl<I: Io> AsyncRead for Wire<I> {
         if line.offence.is_some() {
             return Poll::Pending;
         }
-        let octets = room.initialize_unfilled();
+        let octets = room.initialize_unfilled_to(line.read_next.min(room.remaining()));
         let count = ready!(line.io.poll_read(cx, octets))?;
+        line.read_next = (2 * count).clamp(READ_MIN, READ_MAX);
         let second = line.second;
         let octets = octets.get(..count).unwrap_or_default();
         if let Err(offence) = line.frames.take(octets, second) {

@@ -38,7 +38,7 @@ impl Ciphertext {
     pub(crate) fn poll_with<T>(
         &self,
         cx: &mut Context<'_>,
-        tcp: &mut Tcp,
+        tcp: &mut impl Io,
         limit: usize,
         take: impl FnOnce(&[u8]) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
@@ -52,17 +52,17 @@ impl Ciphertext {
 
 /// A connection with TLS, either side of it.
 #[derive(Debug)]
-pub(crate) struct Tls {
-    tcp: Tcp,
+pub(crate) struct Tls<I: Io = Tcp> {
+    tcp: I,
     tls: Box<Connection>,
     ciphertext: Ciphertext,
     /// The peer gets no word of farewell.
     reset: bool,
 }
 
-impl Tls {
+impl<I: Io> Tls<I> {
     /// A connection whose handshake is still to be made, by [`Self::poll_handshake`].
-    pub(crate) fn new(tcp: Tcp, tls: Connection, ciphertext: Ciphertext) -> Self {
+    pub(crate) fn new(tcp: I, tls: Connection, ciphertext: Ciphertext) -> Self {
         Self {
             tcp,
             tls: Box::new(tls),
@@ -178,7 +178,7 @@ fn decrypt(tls: &mut Connection, mut octets: &[u8], room: &mut [u8]) -> io::Resu
     Ok(filled)
 }
 
-impl Io for Tls {
+impl<I: Io> Io for Tls<I> {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if let Some(result) = self.read_plain(room) {
@@ -241,7 +241,7 @@ impl Io for Tls {
     }
 }
 
-impl Drop for Tls {
+impl<I: Io> Drop for Tls<I> {
     /// Without a word of farewell, the peer would have to think that something is missing.
     fn drop(&mut self) {
         self.say_farewell(&mut Context::from_waker(Waker::noop()));
@@ -249,12 +249,12 @@ impl Drop for Tls {
 }
 
 /// TCP as rustls writes to it.
-struct Out<'a, 'b> {
-    tcp: &'a mut Tcp,
+struct Out<'a, 'b, I> {
+    tcp: &'a mut I,
     cx: &'a mut Context<'b>,
 }
 
-impl Write for Out<'_, '_> {
+impl<I: Io> Write for Out<'_, '_, I> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(octets)])
     }

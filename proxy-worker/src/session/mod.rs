@@ -168,8 +168,8 @@ impl<C: Io, D: Dial> Session<C, D> {
     }
 
     /// The client's end.
-    pub(crate) const fn client_io(&self) -> &C {
-        &self.client.port.io
+    pub(crate) const fn client_io(&mut self) -> &mut C {
+        &mut self.client.port.io
     }
 
     /// Does what can be done. Ready when the connection is over and is to be closed.

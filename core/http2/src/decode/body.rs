@@ -2,15 +2,12 @@
 
 use bytes::Bytes;
 
-use super::head::{HeadCollector, read_fields};
-use super::{BodyPart, Unreadable};
-
-/// The most fields of a trailer section.
-const TRAILERS_MAX: usize = 128;
+use super::head::{HeadCollector, Lines, read_fields};
+use super::{BodyPart, Memory, Unreadable};
 
 /// Reads a body.
 #[derive(Debug)]
-pub(super) enum BodyDecoder {
+pub enum BodyDecoder {
     /// So many octets are still to come.
     Fixed(u64),
     Chunked(Chunk),
@@ -22,7 +19,7 @@ pub(super) enum BodyDecoder {
 
 /// Where in the chunked coding the next octet stands (RFC 9112 §7.1).
 #[derive(Debug)]
-pub(super) enum Chunk {
+pub enum Chunk {
     Size {
         digits: u8,
         size: u64,
@@ -62,6 +59,7 @@ impl BodyDecoder {
     pub(super) fn step<'a>(
         &mut self,
         octets: &'a [u8],
+        memory: &mut Memory,
     ) -> Result<(usize, Option<BodyPart<'a>>), Unreadable> {
         match self {
             Self::Done | Self::Fixed(0) => {
@@ -76,7 +74,7 @@ impl BodyDecoder {
             }
             Self::UntilClose => Ok((octets.len(), Some(BodyPart::Payload(octets)))),
             Self::Chunked(chunk) => {
-                let (used, part) = chunk.step(octets)?;
+                let (used, part) = chunk.step(octets, memory)?;
                 if matches!(part, Some(BodyPart::End | BodyPart::Trailers(_))) {
                     *self = Self::Done;
                 }
@@ -93,7 +91,11 @@ fn first(octets: &[u8], limit: u64) -> &[u8] {
 }
 
 impl Chunk {
-    fn step<'a>(&mut self, octets: &'a [u8]) -> Result<(usize, Option<BodyPart<'a>>), Unreadable> {
+    fn step<'a>(
+        &mut self,
+        octets: &'a [u8],
+        memory: &mut Memory,
+    ) -> Result<(usize, Option<BodyPart<'a>>), Unreadable> {
         let mut used = 0;
         while let Some(&next) = octets.get(used) {
             let rest = octets.get(used..).unwrap_or_default();
@@ -107,7 +109,7 @@ impl Chunk {
                     return Ok((used + payload.len(), Some(BodyPart::Payload(payload))));
                 }
                 Self::Trailers(collector) => {
-                    let (taken, section) = collector.take(rest)?;
+                    let (taken, section) = collector.take(rest, memory)?;
                     let end = section.map(|section| read_trailers(&section)).transpose()?;
                     return Ok((used + taken, end));
                 }
@@ -137,10 +139,8 @@ impl Chunk {
                 }
             }
             (Self::SizeFeed(0), b'\n') => {
-                let mut collector = HeadCollector::default();
                 // With the line end in front, no trailers at all end like some do.
-                collector.take(b"\r\n")?;
-                Self::Trailers(collector)
+                Self::Trailers(HeadCollector::begun(b"\r\n"))
             }
             (Self::SizeFeed(size), b'\n') => Self::Payload(*size),
             (Self::PayloadReturn, b'\r') => Self::PayloadFeed,
@@ -153,20 +153,12 @@ impl Chunk {
 
 /// Reads a section with the line end before it.
 fn read_trailers<'a>(section: &Bytes) -> Result<BodyPart<'a>, Unreadable> {
-    let lines = section.slice(2.min(section.len())..);
-    if lines.len() <= 2 {
-        return Ok(BodyPart::End);
-    }
-    let mut slots = [httparse::EMPTY_HEADER; TRAILERS_MAX];
-    match httparse::parse_headers(&lines, &mut slots) {
-        Ok(httparse::Status::Complete((_, parsed))) => {
-            let (fields, _) = read_fields(&lines, parsed).map_err(|_| Unreadable::Body)?;
-            Ok(if fields.is_empty() {
-                BodyPart::End
-            } else {
-                BodyPart::Trailers(fields)
-            })
-        }
-        _ => Err(Unreadable::Body),
-    }
+    let mut lines = Lines::new(section);
+    lines.next()?;
+    let (fields, _) = read_fields(section, &mut lines).map_err(|_| Unreadable::Body)?;
+    Ok(if fields.is_empty() {
+        BodyPart::End
+    } else {
+        BodyPart::Trailers(fields)
+    })
 }

@@ -3,30 +3,44 @@
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::Unreadable;
+use super::{Memory, Unreadable};
 use crate::fields::is_about_connection;
 
 /// The longest head in octets: what a session lets through, and what it adds.
 const HEAD_MAX: usize = 128 * 1024;
 
 /// The most fields of a head: what a session lets through, and what it adds.
-pub(super) const FIELDS_MAX: usize = 160;
+const FIELDS_MAX: usize = 160;
+
+/// Fields that there is room for at once; more only cost more.
+const FIELDS_USUAL: usize = 12;
 
 /// Collects a head.
 #[derive(Debug, Default)]
-pub(super) struct HeadCollector {
+pub struct HeadCollector {
     held: Vec<u8>,
 }
 
 impl HeadCollector {
+    /// One that has `octets` already, which are no whole head.
+    pub(super) fn begun(octets: &[u8]) -> Self {
+        Self {
+            held: octets.to_vec(),
+        }
+    }
+
     /// Takes octets at the front of `octets` up to the end of a head; answers how many, and the head
     /// when it is whole.
-    pub(super) fn take(&mut self, octets: &[u8]) -> Result<(usize, Option<Bytes>), Unreadable> {
+    pub(super) fn take(
+        &mut self,
+        octets: &[u8],
+        memory: &mut Memory,
+    ) -> Result<(usize, Option<Bytes>), Unreadable> {
         if self.held.is_empty()
             && let Some(end) = head_end(octets, 0)
         {
             let head = octets.get(..end).unwrap_or_default();
-            return Ok((end, Some(Bytes::copy_from_slice(head))));
+            return Ok((end, Some(memory.copy(head))));
         }
         let known = self.held.len();
         self.held.extend_from_slice(octets);
@@ -46,7 +60,29 @@ impl HeadCollector {
 fn head_end(octets: &[u8], known: usize) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let start = known.saturating_sub(END.len() - 1);
-    memchr::memmem::find(octets.get(start..)?, END).map(|at| start + at + END.len())
+    memchr::memchr_iter(b'\n', octets.get(start..)?)
+        .map(|at| start + at + 1)
+        .find(|end| octets.get(..*end).is_some_and(|head| head.ends_with(END)))
+}
+
+/// The lines of a head.
+#[derive(Debug)]
+pub(super) struct Lines<'a>(&'a [u8]);
+
+impl<'a> Lines<'a> {
+    /// Those of a head that is whole, or of trailers.
+    pub(super) const fn new(head: &'a [u8]) -> Self {
+        Self(head)
+    }
+
+    /// The next line without its end; `None` for the empty one.
+    pub(super) fn next(&mut self) -> Result<Option<&'a [u8]>, Unreadable> {
+        let end = memchr::memchr(b'\n', self.0).ok_or(Unreadable::Head)?;
+        let (line, rest) = self.0.split_at_checked(end + 1).ok_or(Unreadable::Head)?;
+        self.0 = rest;
+        let line = line.strip_suffix(b"\r\n").ok_or(Unreadable::Head)?;
+        Ok(Some(line).filter(|line| !line.is_empty()))
+    }
 }
 
 /// How long a body is, as its head says.
@@ -59,38 +95,48 @@ pub(super) enum Length {
     Unsaid,
 }
 
-/// Reads parsed fields into a map that shares the memory of `head`, without those about
+/// Reads the lines of fields into a map that shares the memory of `head`, without those about
 /// connections.
 pub(super) fn read_fields(
     head: &Bytes,
-    parsed: &[httparse::Header<'_>],
+    lines: &mut Lines<'_>,
 ) -> Result<(HeaderMap, Length), Unreadable> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
+    let mut fields = HeaderMap::with_capacity(FIELDS_USUAL);
     let mut length = Length::Unsaid;
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Unreadable::Head)?;
+    while let Some(line) = lines.next()? {
+        let (name, value) = split_field(line).ok_or(Unreadable::Head)?;
+        let name = HeaderName::from_bytes(name).map_err(|_| Unreadable::Head)?;
         if name == header::TRANSFER_ENCODING {
             length = Length::Chunked;
         }
         // `trailers` is all that HTTP/2 permits (RFC 9113 §8.2.2).
-        let is_foreign_te = name == header::TE && !field.value.eq_ignore_ascii_case(b"trailers");
+        let is_foreign_te = name == header::TE && !value.eq_ignore_ascii_case(b"trailers");
         if is_about_connection(&name) || is_foreign_te {
             continue;
         }
         if name == header::CONTENT_LENGTH {
-            length = Length::Fixed(decimal(field.value).ok_or(Unreadable::Head)?);
+            length = Length::Fixed(decimal(value).ok_or(Unreadable::Head)?);
         }
-        let value = if field.value.is_empty() {
-            Bytes::new()
-        } else {
-            head.slice_ref(field.value)
-        };
-        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Unreadable::Head)?;
+        if fields.len() == FIELDS_MAX {
+            return Err(Unreadable::Head);
+        }
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(value));
+        let value = value.map_err(|_| Unreadable::Head)?;
         fields
             .try_append(name, value)
             .map_err(|_| Unreadable::Head)?;
     }
     Ok((fields, length))
+}
+
+/// The name and the value of a field, without the space around the value.
+fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+    let mut value = value.get(1..)?;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    Some((name, value))
 }
 
 fn decimal(value: &[u8]) -> Option<u64> {

@@ -1,15 +1,19 @@
 //! From HTTP/1.1 text to HTTP/2, as it comes: in pieces that end anywhere.
 //!
 //! The text is that of our own session, which has checked and rendered it; what still does not fit
-//! its form is an error, never a guess. Payload is not copied.
+//! its form is an error, never a guess. Heads are copied into [`Memory`], payload is not.
 
 mod body;
 mod head;
+mod memory;
+mod message;
 mod request;
 mod response;
 
-pub use request::{RequestDecoder, RequestPart};
-pub use response::{ResponseDecoder, ResponsePart};
+pub use memory::Memory;
+pub use message::{Decoder, Part, ReadHead, Taken};
+pub use request::{RequestDecoder, RequestReader};
+pub use response::{ResponseDecoder, ResponseHead, ResponseReader};
 
 use http::HeaderMap;
 

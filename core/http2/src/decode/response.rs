@@ -1,38 +1,29 @@
 //! Responses of a session, for a client that speaks HTTP/2.
 
-use std::mem::MaybeUninit;
-
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
+use super::Unreadable;
 use super::body::BodyDecoder;
-use super::head::{FIELDS_MAX, HeadCollector, Length, read_fields};
-use super::{BodyPart, Unreadable};
-
-/// What the front of the text is.
-#[derive(Debug)]
-pub enum ResponsePart<'a> {
-    /// An interim head (1xx).
-    Interim(StatusCode, HeaderMap),
-    /// The final head; `ends` when no body follows.
-    Head {
-        /// The status, 200 and up.
-        status: StatusCode,
-        /// Its fields, without those about connections.
-        fields: HeaderMap,
-        /// It is all there is.
-        ends: bool,
-    },
-    /// A part of the body; for the end of one of known length see [`ResponseDecoder::take_end`].
-    Body(BodyPart<'a>),
-}
+use super::head::{Length, Lines, read_fields};
+use super::message::{Decoder, ReadHead};
 
 /// Reads the response to one request.
+pub type ResponseDecoder = Decoder<ResponseReader>;
+
+/// A head, with its fields without those about connections.
 #[derive(Debug)]
-pub struct ResponseDecoder {
+pub enum ResponseHead {
+    /// An interim one (1xx).
+    Interim(StatusCode, HeaderMap),
+    /// The final one: 200 and up.
+    Final(StatusCode, HeaderMap),
+}
+
+/// Understands heads of responses.
+#[derive(Debug)]
+pub struct ResponseReader {
     asked: Asked,
-    head: HeadCollector,
-    body: Option<BodyDecoder>,
     /// The answer was that the tunnel stands.
     switched: bool,
 }
@@ -50,7 +41,7 @@ enum Asked {
 impl ResponseDecoder {
     /// `asked_head`: the request was a HEAD.
     pub fn new(asked_head: bool) -> Self {
-        Self::of(if asked_head {
+        Self::to(if asked_head {
             Asked::Head
         } else {
             Asked::Content
@@ -60,34 +51,19 @@ impl ResponseDecoder {
     /// For an extended CONNECT (RFC 8441): a 101 is read as the 200 that it is there, and what follows
     /// it as payload. Another 2xx, which would be taken for one, is read as 502 without a body.
     pub fn for_tunnel() -> Self {
-        Self::of(Asked::Tunnel)
+        Self::to(Asked::Tunnel)
     }
 
-    fn of(asked: Asked) -> Self {
-        Self {
+    fn to(asked: Asked) -> Self {
+        Self::of(ResponseReader {
             asked,
-            head: HeadCollector::default(),
-            body: None,
             switched: false,
-        }
+        })
     }
 
     /// Whether the tunnel stood.
     pub const fn is_switched(&self) -> bool {
-        self.switched
-    }
-
-    /// Whether nothing more belongs to the response.
-    pub const fn is_done(&self) -> bool {
-        matches!(self.body, Some(BodyDecoder::Done))
-    }
-
-    /// Whether the payload that was taken last was all: the response is done then.
-    pub fn take_end(&mut self) -> bool {
-        match &mut self.body {
-            Some(body) => body.take_end(),
-            None => false,
-        }
+        self.reader.switched
     }
 
     /// Takes the end of the connection: whether the response is complete by it.
@@ -98,56 +74,27 @@ impl ResponseDecoder {
         }
         ends
     }
+}
 
-    /// Whether the next octet is payload.
-    pub const fn is_at_payload(&self) -> bool {
-        match &self.body {
-            Some(body) => body.is_at_payload(),
-            None => false,
-        }
-    }
+impl ReadHead for ResponseReader {
+    type Head = ResponseHead;
 
-    /// Takes the front of `octets`: how many octets, and what they are; `None` when they are part of
-    /// something whose end is still to come.
-    ///
-    /// # Errors
-    /// [`Unreadable`]: the stream cannot go on.
-    pub fn step<'a>(
-        &mut self,
-        octets: &'a [u8],
-    ) -> Result<(usize, Option<ResponsePart<'a>>), Unreadable> {
-        if let Some(body) = &mut self.body {
-            let (used, part) = body.step(octets)?;
-            return Ok((used, part.map(ResponsePart::Body)));
-        }
-        let (used, head) = self.head.take(octets)?;
-        let part = head.map(|head| self.read_head(&head)).transpose()?;
-        Ok((used, part))
-    }
-
-    fn read_head<'a>(&mut self, head: &Bytes) -> Result<ResponsePart<'a>, Unreadable> {
-        let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-        let mut parsed = httparse::Response::new(&mut []);
-        let result = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut parsed,
-            head,
-            &mut slots,
-        );
-        let (Ok(httparse::Status::Complete(_)), Some(code)) = (result, parsed.code) else {
-            return Err(Unreadable::Head);
-        };
-        let status = StatusCode::from_u16(code).map_err(|_| Unreadable::Head)?;
-        let (fields, length) = read_fields(head, parsed.headers)?;
+    fn read(&mut self, head: &Bytes) -> Result<(ResponseHead, Option<BodyDecoder>), Unreadable> {
+        let mut lines = Lines::new(head);
+        let line = lines.next()?.ok_or(Unreadable::Head)?;
+        let status = status(line).ok_or(Unreadable::Head)?;
+        let (fields, length) = read_fields(head, &mut lines)?;
         if self.asked == Asked::Tunnel {
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(self.switch(fields));
             }
             if status.is_success() {
-                return Ok(self.refuse());
+                let refusal = ResponseHead::Final(StatusCode::BAD_GATEWAY, HeaderMap::new());
+                return Ok((refusal, Some(BodyDecoder::Done)));
             }
         }
         if status.is_informational() {
-            return Ok(ResponsePart::Interim(status, fields));
+            return Ok((ResponseHead::Interim(status, fields), None));
         }
         let bodiless = self.asked == Asked::Head
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -158,34 +105,25 @@ impl ResponseDecoder {
             Length::Chunked => BodyDecoder::chunked(),
             Length::Unsaid => BodyDecoder::UntilClose,
         };
-        let ends = matches!(body, BodyDecoder::Done);
-        self.body = Some(body);
-        Ok(ResponsePart::Head {
-            status,
-            fields,
-            ends,
-        })
+        Ok((ResponseHead::Final(status, fields), Some(body)))
     }
+}
 
+impl ResponseReader {
     /// What belongs to the handshake of HTTP/1.1 alone, and a length, mean nothing here.
-    fn switch<'a>(&mut self, mut fields: HeaderMap) -> ResponsePart<'a> {
+    fn switch(&mut self, mut fields: HeaderMap) -> (ResponseHead, Option<BodyDecoder>) {
         fields.remove(header::SEC_WEBSOCKET_ACCEPT);
         fields.remove(header::CONTENT_LENGTH);
         self.switched = true;
-        self.body = Some(BodyDecoder::UntilClose);
-        ResponsePart::Head {
-            status: StatusCode::OK,
-            fields,
-            ends: false,
-        }
+        let head = ResponseHead::Final(StatusCode::OK, fields);
+        (head, Some(BodyDecoder::UntilClose))
     }
+}
 
-    fn refuse<'a>(&mut self) -> ResponsePart<'a> {
-        self.body = Some(BodyDecoder::Done);
-        ResponsePart::Head {
-            status: StatusCode::BAD_GATEWAY,
-            fields: HeaderMap::new(),
-            ends: true,
-        }
-    }
+/// The status of a status line.
+fn status(line: &[u8]) -> Option<StatusCode> {
+    let ([a, b, c] | [a, b, c, b' ', ..]) = line.strip_prefix(b"HTTP/1.1 ")? else {
+        return None;
+    };
+    StatusCode::from_bytes(&[*a, *b, *c]).ok()
 }

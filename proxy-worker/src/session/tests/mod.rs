@@ -2,6 +2,8 @@
 
 mod clients;
 mod costs;
+mod costs_http2;
+mod costs_tls;
 mod http2;
 mod http2_websocket;
 mod lab;
