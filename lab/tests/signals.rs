@@ -1,8 +1,13 @@
 //! What an operator does to a running pair under load: reload, stop, reopen logs.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use lab::{Capture, Connections, Load, Moment, Pair, Signal, VIP, pair_configuration, wait_until};
+use lab::{
+    Capture, Connections, Lan, Load, Moment, Node, Pair, Signal, VIP, pair_configuration,
+    wait_until,
+};
 
 const LONG: Duration = Duration::from_secs(40);
 
@@ -160,6 +165,31 @@ fn int_hands_over_too() {
     pair.watch.wait_for_loss("proxy101", LONG);
     let absence = pair.watch.longest_absence(asked);
     assert!(absence < ABSENCE_MAX, "nobody owned it for {absence:?}");
+}
+
+/// The node asks itself whether it serves; that it does not while it waits for its last clients is
+/// no news. An idle client of HTTP/2 has 5 s to notice.
+#[test]
+fn a_stop_that_waits_for_a_client_is_no_failure_of_the_proxy() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let configuration =
+        pair_configuration(host).replace("[listeners.public]", "[listeners.public]\nhttp2 = true");
+    let mut node = Node::start(host, &configuration);
+    node.wait_for_service();
+    let address = format!("{}:80", host.address());
+    let mut client = host.inside(|| TcpStream::connect(&address).expect("it listens"));
+    let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    client.write_all(hello).expect("it is open");
+    let mut heard = [0];
+    client
+        .read_exact(&mut heard)
+        .expect("the server's settings");
+    node.signal(Signal::Term);
+    assert!(node.wait_for_end().success());
+    client.read_to_end(&mut Vec::new()).expect("a clean end");
+    let log = node.log();
+    assert!(!log.contains("does not answer"), "{log}");
 }
 
 #[test]

@@ -279,8 +279,8 @@ impl Supervisor {
         reason: &str,
         ctx: &mut Context<Self>,
     ) {
-        // Of a configuration that is no more.
-        if !self.holdings.addresses().contains(&address) {
+        // Of a configuration that is no more, or of workers that only end what they have.
+        if !self.holdings.addresses().contains(&address) || self.accepts_no_more() {
             return;
         }
         if !up {

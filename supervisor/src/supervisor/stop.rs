@@ -63,6 +63,12 @@ impl Supervisor {
         self.enter(Phase::HandingOver, ctx);
     }
 
+    /// Whether the workers have been told to end.
+    pub(super) fn accepts_no_more(&self) -> bool {
+        let phase = self.stop.as_ref().map(|stop| stop.phase);
+        phase.is_some_and(|phase| phase != Phase::HandingOver)
+    }
+
     fn enter(&mut self, phase: Phase, ctx: &mut Context<Self>) {
         let (Some(children), Some(stop)) = (&self.children, &mut self.stop) else {
             return;
