@@ -423,6 +423,8 @@ pub enum Counter {
     RetriesStatus = 16,
     /// Retries that were not made because there were too many.
     RetriesRefused = 17,
+    /// Connections without a handshake of TLS that they should have begun with.
+    HandshakesFailed = 18,
 }
 
 impl Counter {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Role;
+use crate::proxy::Counter;
 use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// A virtual router's state, in the words of VRRP's users.
@@ -252,6 +253,8 @@ pub struct Traffic {
     pub handled: u64,
     /// Connections closed for want of a good PROXY header.
     pub headers_refused: u64,
+    /// Connections without a handshake of TLS that they should have begun with.
+    pub handshakes_failed: u64,
     /// Connections turned away because descriptors or memory ran out.
     pub shed: u64,
     /// Connections turned away because of a limit on their number.
@@ -268,6 +271,34 @@ pub struct Traffic {
     pub waiting: u64,
     /// What was done towards the servers.
     pub upstreams: UpstreamTraffic,
+}
+
+impl Traffic {
+    /// What there is of each counter, over all workers.
+    pub fn new(sum: impl Fn(Counter) -> u64) -> Self {
+        Self {
+            accepted: sum(Counter::Accepted),
+            handled: sum(Counter::Handled),
+            headers_refused: sum(Counter::HeadersRefused),
+            handshakes_failed: sum(Counter::HandshakesFailed),
+            shed: sum(Counter::Shed),
+            crowded: sum(Counter::Crowded),
+            requests: sum(Counter::Requests),
+            active: sum(Counter::Active),
+            reading: sum(Counter::Reading),
+            writing: sum(Counter::Writing),
+            waiting: sum(Counter::Waiting),
+            upstreams: UpstreamTraffic {
+                reused: sum(Counter::Reused),
+                stale: sum(Counter::Stale),
+                retries_connect: sum(Counter::RetriesConnect),
+                retries_stale: sum(Counter::RetriesStale),
+                retries_timeout: sum(Counter::RetriesTimeout),
+                retries_status: sum(Counter::RetriesStatus),
+                retries_refused: sum(Counter::RetriesRefused),
+            },
+        }
+    }
 }
 
 /// Node-wide counts of what was done towards the servers.

@@ -1,7 +1,7 @@
 //! This worker's part of the node's counts.
 
 use ipc::proxy::Counter;
-use ipc::status::{Traffic, UpstreamTraffic};
+use ipc::status::Traffic;
 use platform::counters::SharedCounters;
 
 /// The shared counters, and which block of them is ours.
@@ -63,6 +63,12 @@ impl Counters {
         }
     }
 
+    /// A connection came and went before it spoke its protocol.
+    pub(crate) fn pass(&self) {
+        self.add(Counter::Accepted, 1);
+        self.add(Counter::Handled, 1);
+    }
+
     /// A connection went.
     pub(crate) fn close(&self, doing: Doing) {
         let block = self.shared.slot(self.slot);
@@ -81,27 +87,6 @@ impl Counters {
 
     /// The counts of all workers together.
     pub(crate) fn traffic(&self) -> Traffic {
-        let sum = |counter: Counter| self.shared.sum(counter.index());
-        Traffic {
-            accepted: sum(Counter::Accepted),
-            handled: sum(Counter::Handled),
-            headers_refused: sum(Counter::HeadersRefused),
-            shed: sum(Counter::Shed),
-            crowded: sum(Counter::Crowded),
-            requests: sum(Counter::Requests),
-            active: sum(Counter::Active),
-            reading: sum(Counter::Reading),
-            writing: sum(Counter::Writing),
-            waiting: sum(Counter::Waiting),
-            upstreams: UpstreamTraffic {
-                reused: sum(Counter::Reused),
-                stale: sum(Counter::Stale),
-                retries_connect: sum(Counter::RetriesConnect),
-                retries_stale: sum(Counter::RetriesStale),
-                retries_timeout: sum(Counter::RetriesTimeout),
-                retries_status: sum(Counter::RetriesStatus),
-                retries_refused: sum(Counter::RetriesRefused),
-            },
-        }
+        Traffic::new(|counter| self.shared.sum(counter.index()))
     }
 }

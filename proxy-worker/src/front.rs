@@ -151,16 +151,31 @@ async fn secure(
         ..peer
     };
     match tls::accept(&worker, tcp, &server, within).await {
-        Ok(io) if io.protocol() == Some(::tls::H2) => {
+        Ok(Some(io)) if io.protocol() == Some(::tls::H2) => {
             if let Some(front) = Front::new(worker, io, peer, id) {
                 front.await;
             }
         }
-        Ok(io) => Session::new(worker, io, peer, id).await,
-        Err(error) => {
-            let reason = ::tls::reason(&error);
-            tracing::debug!("no TLS with {}: {reason}", peer.address);
-        }
+        Ok(Some(io)) => Session::new(worker, io, peer, id).await,
+        Ok(None) => worker.counters.pass(),
+        Err(error) => handle_no_tls(&worker, &peer, id, &error),
+    }
+}
+
+/// Counts a connection that came to nothing.
+fn handle_no_tls(worker: &Worker<Network>, peer: &Peer, id: ListenerId, error: &std::io::Error) {
+    worker.counters.pass();
+    worker.counters.add(Counter::HandshakesFailed, 1);
+    let (client, reason) = (peer.address, ::tls::reason(error));
+    tracing::debug!("no TLS with {client}: {reason}");
+    let plan = worker.plan();
+    if let Some(listener) = plan.as_ref().and_then(|plan| plan.listener(id))
+        && let Some(others) = worker.insecure.pass(worker.now())
+    {
+        let name = &listener.name;
+        tracing::info!(
+            "listener {name}: no TLS with {client}: {reason}; {others} more since the last line"
+        );
     }
 }
 
@@ -185,6 +200,6 @@ async fn serve_either(
             }
         }
         // It left, or said nothing.
-        Ok(Err(_)) | Err(_) => {}
+        Ok(Err(_)) | Err(_) => worker.counters.pass(),
     }
 }

@@ -207,6 +207,7 @@ pub(crate) mod tests {
             accepted: 16_630_948,
             handled: 16_630_948,
             headers_refused: 0,
+            handshakes_failed: 0,
             shed: 0,
             crowded: 0,
             requests: 31_070_465,

@@ -63,6 +63,8 @@ pub(crate) struct Worker<D: Dial> {
     pub(crate) strangers: Hush,
     /// Of connections that are past a limit.
     pub(crate) crowded: Hush,
+    /// Of handshakes that fail.
+    pub(crate) insecure: Hush,
     open: Cell<u32>,
     tunnels: Rc<Cell<u32>>,
     time: RefCell<WallTime>,
@@ -122,6 +124,7 @@ impl<D: Dial> Worker<D> {
             overload: Overload::default(),
             strangers: Hush::default(),
             crowded: Hush::default(),
+            insecure: Hush::default(),
             open: Cell::default(),
             tunnels: Rc::default(),
             time: RefCell::new(WallTime {

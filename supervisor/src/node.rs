@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use ipc::event::Event;
-use ipc::proxy::Counter;
 use ipc::status::{
     NodeStatus, ProcessStatus, RouterStatus, ServerStatus, TimerStatus, TrackStatus, Traffic,
-    UpstreamTraffic,
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
@@ -254,7 +252,7 @@ impl Node {
             servers: self.server_statuses(settings),
             tracks: self.track_statuses(),
             processes: self.processes.values().cloned().collect(),
-            traffic: traffic(counters),
+            traffic: Traffic::new(|counter| counters.sum(counter.index())),
         }
     }
 
@@ -315,29 +313,4 @@ pub(crate) fn is_checked(settings: &Settings, upstream: &str, address: SocketAdd
                 .iter()
                 .any(|server| *server.address.value() == address)
     })
-}
-
-fn traffic(counters: &SharedCounters) -> Traffic {
-    let sum = |counter: Counter| counters.sum(counter.index());
-    Traffic {
-        accepted: sum(Counter::Accepted),
-        handled: sum(Counter::Handled),
-        headers_refused: sum(Counter::HeadersRefused),
-        shed: sum(Counter::Shed),
-        crowded: sum(Counter::Crowded),
-        requests: sum(Counter::Requests),
-        active: sum(Counter::Active),
-        reading: sum(Counter::Reading),
-        writing: sum(Counter::Writing),
-        waiting: sum(Counter::Waiting),
-        upstreams: UpstreamTraffic {
-            reused: sum(Counter::Reused),
-            stale: sum(Counter::Stale),
-            retries_connect: sum(Counter::RetriesConnect),
-            retries_stale: sum(Counter::RetriesStale),
-            retries_timeout: sum(Counter::RetriesTimeout),
-            retries_status: sum(Counter::RetriesStatus),
-            retries_refused: sum(Counter::RetriesRefused),
-        },
-    }
 }

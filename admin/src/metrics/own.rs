@@ -322,6 +322,11 @@ fn write_traffic(families: &mut Families<'_>, node: &NodeStatus) -> fmt::Result 
         traffic.headers_refused,
     )?;
     families.counter(
+        "evenkeel_tls_handshakes_failed",
+        "Client connections that were to begin with a TLS handshake and did not.",
+        traffic.handshakes_failed,
+    )?;
+    families.counter(
         "evenkeel_connections_shed",
         "Client connections that were turned away because descriptors or memory ran out.",
         traffic.shed,

@@ -102,6 +102,7 @@ fn node() -> NodeStatus {
             accepted: 100,
             handled: 99,
             headers_refused: 3,
+            handshakes_failed: 6,
             shed: 4,
             crowded: 5,
             requests: 1_000,

@@ -20,7 +20,8 @@ const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
     Content-Length: 38\r\nConnection: close\r\n\r\n400 Bad Request: HTTPS is spoken here\n";
 
-/// Makes the handshake, within the time that the listener allows for it.
+/// Makes the handshake, within the time that the listener allows for it. `None`: the client has left
+/// without a word, as balancers do that check whether somebody listens.
 ///
 /// # Errors
 /// Why there is no connection. The client was told, as far as it listens.
@@ -29,14 +30,15 @@ pub(super) async fn accept(
     mut tcp: Tcp,
     server: &tls::Server,
     within: Duration,
-) -> io::Result<Tls> {
+) -> io::Result<Option<Tls>> {
     let limit = Limit::new(worker, within);
     let ciphertext = worker.dial.ciphertext.clone();
     match hello(&limit, &mut tcp, &ciphertext, server).await {
-        Ok(tls) => {
+        Ok(None) => Ok(None),
+        Ok(Some(tls)) => {
             let mut io = Tls::new(tcp, tls.into(), ciphertext);
             limit.keep(|cx| io.poll_handshake(cx)).await?;
-            Ok(io)
+            Ok(Some(io))
         }
         Err(Refusal { why, answer }) => {
             // What is not taken at once is not worth waiting for.
@@ -85,13 +87,13 @@ impl From<(rustls::Error, AcceptedAlert)> for Refusal {
     }
 }
 
-/// Reads what the client wants, and begins the answer to it.
+/// Reads what the client wants, and begins the answer to it. `None`: it wants nothing.
 async fn hello(
     limit: &Limit,
     tcp: &mut Tcp,
     ciphertext: &Ciphertext,
     server: &tls::Server,
-) -> Result<ServerConnection, Refusal> {
+) -> Result<Option<ServerConnection>, Refusal> {
     let mut acceptor = Acceptor::default();
     let mut is_first = true;
     let accepted = loop {
@@ -99,27 +101,35 @@ async fn hello(
             let hear = |octets: &[u8]| Ok(hear(octets, is_first, &mut acceptor));
             ciphertext.poll_with(cx, tcp, 0, hear)
         });
-        if let Some(accepted) = heard.await?? {
-            break accepted;
+        match heard.await?? {
+            Heard::Whole(accepted) => break accepted,
+            Heard::End if is_first => return Ok(None),
+            Heard::End => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Heard::Part => is_first = false,
         }
-        is_first = false;
     };
     if server.knows(accepted.client_hello().server_name()) {
-        Ok(accepted.into_connection(server.config())?)
+        Ok(Some(accepted.into_connection(server.config())?))
     } else {
         let why = "there is no certificate for the name that it asks for";
         Err(Refusal::new(why, UNRECOGNIZED_NAME))
     }
 }
 
-/// Takes octets of a hello; `None` until it is whole.
-fn hear(
-    mut octets: &[u8],
-    are_first: bool,
-    acceptor: &mut Acceptor,
-) -> Result<Option<Accepted>, Refusal> {
+/// What there is of a hello.
+enum Heard {
+    /// All of it.
+    Whole(Box<Accepted>),
+    /// Not all of it yet.
+    Part,
+    /// No more than was heard before.
+    End,
+}
+
+/// Takes octets of a hello.
+fn hear(mut octets: &[u8], are_first: bool, acceptor: &mut Acceptor) -> Result<Heard, Refusal> {
     match octets.first() {
-        None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        None => return Ok(Heard::End),
         // A method: records of TLS begin with small numbers.
         Some(b'A'..=b'Z') if are_first => return Err(Refusal::new("it speaks no TLS", PLAIN_HTTP)),
         Some(_) => {}
@@ -127,7 +137,8 @@ fn hear(
     while !octets.is_empty() {
         acceptor.read_tls(&mut octets)?;
     }
-    Ok(acceptor.accept()?)
+    let accepted = acceptor.accept()?.map(Box::new);
+    Ok(accepted.map_or(Heard::Part, Heard::Whole))
 }
 
 /// A handshake's time, and its place among the worker's connections.

@@ -204,6 +204,10 @@ impl Io for FrontStream {
     fn is_stale(&mut self) -> bool {
         true
     }
+
+    fn told(&self, status: u16) -> u16 {
+        self.decoder.told(status)
+    }
 }
 
 impl Drop for FrontStream {

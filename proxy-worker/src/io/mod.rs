@@ -57,6 +57,11 @@ pub(crate) trait Io: Unpin + 'static {
     fn is_untouched(&self) -> bool {
         false
     }
+
+    /// The status that the peer is told where this one is written.
+    fn told(&self, status: u16) -> u16 {
+        status
+    }
 }
 
 /// A connection that is being made.

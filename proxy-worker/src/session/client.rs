@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use core_http1::RequestHead;
 
+use crate::access_log::End;
 use crate::io::{Io, Peer};
 use crate::plan::{Listener, ListenerId};
 use crate::port::Port;
@@ -46,6 +47,17 @@ impl<C: Io> Client<C> {
             inbox: Vec::new(),
             requests: 0,
             unwatched_since: None,
+        }
+    }
+
+    /// What the client got of an answer: nothing of one that another took the place of.
+    pub(crate) fn told(&self, end: End) -> End {
+        match self.port.io.told(end.status) {
+            status if status == end.status => end,
+            status => End {
+                status,
+                body_octets: 0,
+            },
         }
     }
 

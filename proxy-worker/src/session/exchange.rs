@@ -511,7 +511,8 @@ impl<D: Dial> Exchange<D> {
     /// Ends with what the client got: writes the line of the log.
     pub(crate) fn close<C: Io>(mut self, client: &Client<C>, worker: &Worker<D>) {
         if let Some((log, entry)) = self.log.take() {
-            worker.log(log, client.address, entry, self.download.end());
+            let end = client.told(self.download.end());
+            worker.log(log, client.address, entry, end);
         }
         worker.take_back(std::mem::take(&mut self.head));
     }

@@ -299,16 +299,11 @@ impl<C: Io, D: Dial> Session<C, D> {
         };
         let body_octets = write(&answer, self.client.port.unsent());
         if let Some((log, entry)) = log {
-            let body_octets = u64::try_from(body_octets).unwrap_or(0);
-            self.worker.log(
-                log,
-                self.client.address,
-                entry,
-                End {
-                    status,
-                    body_octets,
-                },
-            );
+            let end = self.client.told(End {
+                status,
+                body_octets: u64::try_from(body_octets).unwrap_or(0),
+            });
+            self.worker.log(log, self.client.address, entry, end);
         }
         self.state = if keep_alive {
             State::Request

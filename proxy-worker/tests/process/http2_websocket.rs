@@ -1,5 +1,8 @@
 //! WebSocket over HTTP/2 (RFC 8441), to a server that knows it in HTTP/1.1.
 
+use std::io::BufRead as _;
+use std::net::SocketAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -11,7 +14,7 @@ use sha1::{Digest as _, Sha1};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{PATIENCE, Worker, hear, listen, snapshot};
+use crate::harness::{COMBINED, PATIENCE, Worker, back_end, hear, listen, snapshot};
 use crate::http2::{connect, http2};
 
 /// The 101 to a request for WebSocket (RFC 6455 §4.2.2).
@@ -26,19 +29,32 @@ fn switch(request: &str) -> String {
     )
 }
 
-/// A WebSocket; the client's two ways, and the server's end.
-async fn upgraded(
-    requests: &mut SendRequest<Bytes>,
-    server: &TcpListener,
-) -> (SendStream<Bytes>, RecvStream, TcpStream) {
-    let request = Request::builder()
+fn websocket() -> Request<()> {
+    Request::builder()
         .method(Method::CONNECT)
         .uri("http://a/app/")
         .header("sec-websocket-version", "13")
         .extension(Protocol::from_static("websocket"))
         .body(())
-        .unwrap();
-    let (response, up) = requests.send_request(request, false).unwrap();
+        .unwrap()
+}
+
+/// A client that knows what the worker can do, which it does when the worker has answered something.
+async fn able(address: SocketAddr) -> SendRequest<Bytes> {
+    let mut client = connect(address).await;
+    let asked = Request::get("http://a/nowhere").body(()).unwrap();
+    let (answer, _) = client.send_request(asked, true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 404);
+    assert!(client.is_extended_connect_protocol_enabled());
+    client
+}
+
+/// A WebSocket; the client's two ways, and the server's end.
+async fn upgraded(
+    requests: &mut SendRequest<Bytes>,
+    server: &TcpListener,
+) -> (SendStream<Bytes>, RecvStream, TcpStream) {
+    let (response, up) = requests.send_request(websocket(), false).unwrap();
     let (mut end, _) = server.accept().await.unwrap();
     let head = hear(&mut end, "\r\n\r\n").await;
     end.write_all(switch(&head).as_bytes()).await.unwrap();
@@ -55,12 +71,7 @@ async fn stream_carries_a_websocket_to_the_end_of_each_side() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let snapshot = http2(snapshot(&[(address, true)], server.local_addr().unwrap()));
     worker.configure(1, &snapshot, &[socket]).await;
-    let mut client = connect(address).await;
-    // What the worker can do is known when it has answered something.
-    let asked = Request::get("http://a/nowhere").body(()).unwrap();
-    let (answer, _) = client.send_request(asked, true).unwrap();
-    assert_eq!(answer.await.unwrap().status(), 404);
-    assert!(client.is_extended_connect_protocol_enabled());
+    let mut client = able(address).await;
     let (mut up, mut down, end) = upgraded(&mut client, &server).await;
     const SIZE: usize = 1 << 20;
     let echo = tokio::spawn(async move {
@@ -85,4 +96,41 @@ async fn stream_carries_a_websocket_to_the_end_of_each_side() {
     drop(end);
     let error = down.data().await.unwrap().unwrap_err();
     assert_eq!(error.reason(), Some(Reason::CANCEL));
+}
+
+/// Neither a server that answers 200 nor a page of our own opens a tunnel.
+#[tokio::test]
+async fn log_says_what_the_client_was_told() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let mut snapshot = http2(snapshot(&[(address, true)], back_end().await));
+    snapshot.listeners[0].access_log = Some(COMBINED);
+    snapshot.log_files = vec!["access.log".into()];
+    let (log, log_end) = std::io::pipe().unwrap();
+    worker
+        .configure(1, &snapshot, &[socket, log_end.into()])
+        .await;
+    let mut client = able(address).await;
+    for path in ["/app/", "/server-status"] {
+        let mut request = websocket();
+        *request.uri_mut() = format!("http://a{path}").parse().unwrap();
+        let (response, _) = client.send_request(request, false).unwrap();
+        assert_eq!(response.await.unwrap().status(), 502, "{path}");
+    }
+    let lines = tokio::task::spawn_blocking(|| {
+        let lines = std::io::BufReader::new(log).lines().take(3);
+        lines.collect::<Result<Vec<_>, _>>().unwrap()
+    });
+    for (line, end) in lines
+        .await
+        .unwrap()
+        .iter()
+        .skip(1)
+        .zip(["/app/", "/server-status"])
+    {
+        assert!(
+            line.contains(&format!("\"GET {end} HTTP/2.0\" 502 0 ")),
+            "{line}"
+        );
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc::proxy::{
-    CertificateSpec, ClientAuth, ListenerTls, ProxySnapshot, SecretOctets, ToProxy, UpstreamTls,
+    CertificateSpec, ClientAuth, Counter, ListenerTls, ProxySnapshot, SecretOctets, ToProxy,
+    UpstreamTls,
 };
 use ipc::{FromChild, ToChild};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
@@ -245,9 +246,19 @@ async fn who_is_refused_is_told_why() {
         // Who says nothing is not waited for.
         let mut silent = TcpStream::connect(address).unwrap();
         assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+        // Who leaves without a word wanted to know whether somebody listens.
+        let mut leaving = TcpStream::connect(address).unwrap();
+        leaving.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(leaving.read(&mut [0]).unwrap(), 0);
     })
     .await
     .unwrap();
+    // What was done with the last one is done when this is answered.
+    worker.tell(&ToChild::Ping { seq: 1 });
+    assert_eq!(worker.hear().await, FromChild::Pong { seq: 1 });
+    let sum = |counter: Counter| worker.counters.sum(counter.index());
+    assert_eq!(sum(Counter::HandshakesFailed), 3);
+    assert_eq!((sum(Counter::Accepted), sum(Counter::Handled)), (4, 4));
 }
 
 #[tokio::test]

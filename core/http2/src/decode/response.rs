@@ -8,6 +8,9 @@ use super::body::BodyDecoder;
 use super::head::{Length, Lines, read_fields};
 use super::message::{Decoder, ReadHead};
 
+/// What stands for a success that would be taken for a tunnel.
+const REFUSED: StatusCode = StatusCode::BAD_GATEWAY;
+
 /// Reads the response to one request.
 pub type ResponseDecoder = Decoder<ResponseReader>;
 
@@ -61,6 +64,14 @@ impl ResponseDecoder {
         })
     }
 
+    /// What the peer is told where this status is said.
+    pub const fn told(&self, status: u16) -> u16 {
+        match (self.reader.asked, status) {
+            (Asked::Tunnel, 200..=299) => REFUSED.as_u16(),
+            _ => status,
+        }
+    }
+
     /// Whether the tunnel stood.
     pub const fn is_switched(&self) -> bool {
         self.reader.switched
@@ -89,7 +100,7 @@ impl ReadHead for ResponseReader {
                 return Ok(self.switch(fields));
             }
             if status.is_success() {
-                let refusal = ResponseHead::Final(StatusCode::BAD_GATEWAY, HeaderMap::new());
+                let refusal = ResponseHead::Final(REFUSED, HeaderMap::new());
                 return Ok((refusal, Some(BodyDecoder::Done)));
             }
         }
