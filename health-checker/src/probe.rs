@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use core_http1::{Expected, FIELDS_MAX, Fault, Limits, ResponseHead, field_slots};
+use core_http1::{Expected, FIELDS_MAX, Fault, FieldSlots, Limits, ResponseHead};
 use core_preface::proxy_header;
 use ipc::check::{ListenerCheck, ListenerProbe, Probe, ServerCheck};
 use ipc::proxy::ProxyVersion;
@@ -232,7 +232,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, u16)>, Fault> {
     if !bytes.iter().zip(b"HTTP/").all(|(have, want)| have == want) {
         return Err(Fault::StartLine);
     }
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let head = ResponseHead::parse(bytes, &LIMITS, Expected::Content, &mut slots)?;
     Ok(head.map(|head| (head.len, head.status)))
 }
@@ -380,7 +380,7 @@ mod tests {
             (
                 http(),
                 Answers("HTTP/1.1 OK\r\n\r\n"),
-                "down: answer is no HTTP: malformed header field",
+                "down: answer is no HTTP: malformed start line",
             ),
         ];
         for (number, (probe, server, expected)) in cases.into_iter().enumerate() {

@@ -101,6 +101,8 @@ mod tests {
 
     use ipc::proxy::LogFormat;
 
+    use core_http1::FieldSlots;
+
     use super::*;
 
     fn now() -> Moment {
@@ -111,16 +113,15 @@ mod tests {
     }
 
     fn entry_of(head: &[u8], format: LogFormat) -> Entry {
-        noted(head, Vec::new(), format)
+        noted(head, Vec::new(), &mut FieldSlots::default(), format)
     }
 
-    fn noted(head: &[u8], memory: Vec<u8>, format: LogFormat) -> Entry {
-        let mut slots = core_http1::field_slots();
+    fn noted(head: &[u8], memory: Vec<u8>, slots: &mut FieldSlots, format: LogFormat) -> Entry {
         let limits = core_http1::Limits {
             head_bytes: 4096,
             fields: 10,
         };
-        let request = core_http1::RequestHead::parse(head, &limits, &mut slots);
+        let request = core_http1::RequestHead::parse(head, &limits, slots);
         Entry::new(memory, &request.unwrap().unwrap(), false, format)
     }
 
@@ -224,9 +225,12 @@ mod tests {
         };
         for format in [LogFormat::Combined, LogFormat::Json] {
             let (mut memory, mut batch) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
+            // Room for fields grows once.
+            let mut slots = FieldSlots::default();
+            noted(head, Vec::new(), &mut slots, format);
             let allocated = allocation_counter::measure(|| {
                 for _ in 0..10 {
-                    let mut entry = noted(head, std::mem::take(&mut memory), format);
+                    let mut entry = noted(head, std::mem::take(&mut memory), &mut slots, format);
                     entry.note_upstream("app", b"0123");
                     entry.note_server("192.0.2.9:80".parse().unwrap());
                     entry.write(client, &now, end, &mut batch);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use core_http1::FieldSlots;
 use ipc::proxy::{Counter, ProxySnapshot};
 use ipc::status::NodeStatus;
 use jiff::{Timestamp, tz::TimeZone};
@@ -36,6 +37,7 @@ const BUFFER_KEPT: usize = 8 * 1024;
 pub(crate) struct Scratch {
     pub(crate) read: Box<[u8]>,
     pub(crate) head: Vec<u8>,
+    pub(crate) slots: FieldSlots,
 }
 
 /// The shared part.
@@ -109,6 +111,7 @@ impl<D: Dial> Worker<D> {
             scratch: RefCell::new(Scratch {
                 read: vec![0; READ_BUFFER].into_boxed_slice(),
                 head: Vec::new(),
+                slots: FieldSlots::default(),
             }),
             buffers: RefCell::default(),
             kept: Kept::default(),

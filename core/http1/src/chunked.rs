@@ -7,6 +7,7 @@
 use crate::BodyFault;
 use crate::body::Step;
 use crate::field::{Field, classify, is_alias};
+use crate::lines::{FieldSlots, read_fields};
 
 /// Octets of chunk extensions that one message may have.
 const EXTENSIONS_MAX: usize = 16 * 1024;
@@ -243,15 +244,15 @@ impl ChunkScanner {
     /// What stands for the trailer section on the other side: the fields that may pass, and the
     /// empty line.
     fn final_octets(&self) -> Result<Vec<u8>, BodyFault> {
-        let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
-        let fields = match httparse::parse_headers(&self.trailer, &mut slots) {
-            Ok(httparse::Status::Complete((_, fields))) => fields,
-            _ => return Err(BodyFault::Trailer),
+        let mut slots = FieldSlots::default();
+        let fields = read_fields(&self.trailer, 0, TRAILER_FIELDS_MAX, &mut slots);
+        let Ok(Some(fields)) = fields else {
+            return Err(BodyFault::Trailer);
         };
         let mut octets = Vec::new();
         if self.framing == Framing::Keep {
             for field in fields.iter().filter(|field| may_trail(field.name)) {
-                octets.extend_from_slice(field.name.as_bytes());
+                octets.extend_from_slice(field.name);
                 octets.extend_from_slice(b": ");
                 octets.extend_from_slice(field.value);
                 octets.extend_from_slice(b"\r\n");
@@ -264,22 +265,22 @@ impl ChunkScanner {
 
 /// Whether a field may stand behind a body: not what frames, routes, authenticates or describes the
 /// content (RFC 9110 §6.5.1).
-fn may_trail(name: &str) -> bool {
-    const NEVER: [&str; 8] = [
-        "authorization",
-        "cookie",
-        "set-cookie",
-        "cache-control",
-        "location",
-        "max-forwards",
-        "range",
-        "www-authenticate",
+fn may_trail(name: &[u8]) -> bool {
+    const NEVER: [&[u8]; 8] = [
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"cache-control",
+        b"location",
+        b"max-forwards",
+        b"range",
+        b"www-authenticate",
     ];
     let describes = name
         .get(..8)
-        .is_some_and(|start| start.eq_ignore_ascii_case("content-"));
-    classify(name.as_bytes()) == Field::Other
-        && !is_alias(name.as_bytes())
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+    classify(name) == Field::Other
+        && !is_alias(name)
         && !describes
         && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
 }

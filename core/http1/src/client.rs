@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::RequestHead;
 use crate::field::{members, trim};
+use crate::lines::is_token;
 
 /// The longest `X-Request-ID` that is taken over, in octets.
 const REQUEST_ID_MAX: usize = 128;
@@ -53,14 +54,9 @@ impl<'b> RequestHead<'_, 'b> {
     pub(crate) fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let fields = self.fields.iter();
         fields
-            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .filter(move |field| field.is(name))
             .map(|field| field.value)
     }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
 /// An address with or without a port, one of IPv6 with or without brackets.

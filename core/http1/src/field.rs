@@ -1,6 +1,7 @@
 //! Header fields by what a proxy does with them.
 
 use crate::FIELDS_MAX;
+use crate::lines::Fields;
 
 /// The fields that mean something to a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,23 +182,19 @@ impl Removed {
     }
 
     /// Adds the fields that a `Connection` field names. The rare case: browsers send `keep-alive`.
-    pub(crate) fn add_named(&mut self, fields: &[httparse::Header<'_>]) {
-        let connections = fields.iter().filter(|field| is_connection(field.name));
+    pub(crate) fn add_named(&mut self, fields: Fields<'_, '_>) {
+        let connections = fields.iter().filter(|field| field.is("connection"));
         for option in connections.flat_map(|field| members(field.value)) {
             if is_protected(option) {
                 continue;
             }
             for (index, field) in fields.iter().enumerate() {
-                if field.name.as_bytes().eq_ignore_ascii_case(option) {
+                if field.name.eq_ignore_ascii_case(option) {
                     self.insert(index);
                 }
             }
         }
     }
-}
-
-fn is_connection(name: &str) -> bool {
-    name.eq_ignore_ascii_case("connection")
 }
 
 #[cfg(test)]

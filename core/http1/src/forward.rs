@@ -5,9 +5,8 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use httparse::Header;
-
 use crate::field::{Removed, is_forwarded};
+use crate::lines::Fields;
 use crate::{BodyLength, RequestHead, ResponseHead, Version};
 
 /// What a request's receiver is told about where it came from.
@@ -46,7 +45,7 @@ pub fn write_request(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &m
         write_line(b"Host: ", host.as_bytes(), out);
     }
     let told = Told::by(request, origin.is_trusted);
-    copy_kept(request.head, request.fields, told.removed, out);
+    copy_kept(request.fields, told.removed, out);
     write_client(request, origin, out);
     if !told.scheme {
         write_line(b"X-Forwarded-Proto: ", origin.scheme.as_bytes(), out);
@@ -88,10 +87,9 @@ impl Told {
             return told;
         }
         for (index, field) in request.fields.iter().enumerate() {
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-            told.scheme |= is("x-forwarded-proto");
-            told.host |= is("x-forwarded-host");
-            if is_forwarded(field.name.as_bytes()) && !is("x-forwarded-for") {
+            told.scheme |= field.is("x-forwarded-proto");
+            told.host |= field.is("x-forwarded-host");
+            if is_forwarded(field.name) && !field.is("x-forwarded-for") {
                 told.removed.remove(index);
             }
         }
@@ -147,7 +145,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, to: &Delivery<'_>, out: &
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(&status_digits(response.status));
     out.push(b' ');
-    out.extend_from_slice(response.reason.as_bytes());
+    out.extend_from_slice(response.reason);
     out.extend_from_slice(b"\r\n");
     let mut removed = response.removed;
     let chunked = response.body == BodyLength::Chunked && to.client_version == Version::Http11;
@@ -159,7 +157,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, to: &Delivery<'_>, out: &
     drop_when(!chunked, response.framing_at);
     drop_when(!chunked || !to.trailers, response.trailer_at);
     drop_when(to.node.is_some(), response.node_at);
-    copy_kept(response.head, response.fields, removed, out);
+    copy_kept(response.fields, removed, out);
     if response.is_switch() {
         out.extend_from_slice(SWITCH);
     } else if !response.is_interim() {
@@ -220,19 +218,17 @@ fn status_digits(status: u16) -> [u8; 3] {
     [digit(status / 100), digit(status / 10), digit(status)]
 }
 
-/// Copies the lines of the fields that stay. The fields were parsed out of `head`, in order, each
-/// on one line, so a line begins where its name does and ends where the next one begins.
-fn copy_kept(head: &[u8], fields: &[Header<'_>], removed: Removed, out: &mut Vec<u8>) {
-    let base = head.as_ptr().addr();
-    let offset = |field: &Header<'_>| field.name.as_ptr().addr().saturating_sub(base);
+/// Copies the lines of the fields that stay. They stand one behind the other.
+fn copy_kept(fields: Fields<'_, '_>, removed: Removed, out: &mut Vec<u8>) {
+    let head = fields.head();
     let mut run_start = None;
     for (index, field) in fields.iter().enumerate() {
         if removed.contains(index) {
             if let Some(start) = run_start.take() {
-                out.extend_from_slice(head.get(start..offset(field)).unwrap_or_default());
+                out.extend_from_slice(head.get(start..field.start).unwrap_or_default());
             }
         } else if run_start.is_none() {
-            run_start = Some(offset(field));
+            run_start = Some(field.start);
         }
     }
     if let Some(start) = run_start {

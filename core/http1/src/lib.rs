@@ -17,9 +17,9 @@ mod fault;
 mod field;
 pub mod forward;
 mod length;
+mod lines;
 mod request;
 mod response;
-mod scan;
 mod target;
 mod websocket;
 
@@ -29,26 +29,17 @@ pub use chunked::Framing;
 pub use date::http_date;
 pub use fault::Fault;
 pub use length::BodyLength;
+pub use lines::FieldSlots;
 pub use request::{RequestHead, is_idempotent};
 pub use response::{Expected, ResponseHead};
 pub use target::Target;
 pub use websocket::Handshake;
-
-use std::mem::MaybeUninit;
 
 /// The most fields that a head can have, whatever the configured limit is.
 pub const FIELDS_MAX: usize = 128;
 
 /// The longest request target in octets; a longer one is answered with 414.
 pub const TARGET_MAX: usize = 8 * 1024;
-
-/// Room for the fields of one head, left uninitialised so that it costs nothing.
-pub type FieldSlots<'b> = [MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
-
-/// Empty room for the fields of one head.
-pub const fn field_slots<'b>() -> FieldSlots<'b> {
-    [const { MaybeUninit::uninit() }; FIELDS_MAX]
-}
 
 /// How much of a head is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

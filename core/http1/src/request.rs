@@ -1,12 +1,11 @@
 //! Request heads: RFC 9112 §3 and §5.
 
-use httparse::Header;
-
 use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify, is_alias};
 use crate::length::LengthFields;
+use crate::lines::{self, Fields, Line, Lines, is_token};
 use crate::target::is_authority;
 use crate::websocket::{Handshake, SwitchFields};
-use crate::{BodyLength, Fault, FieldSlots, Limits, TARGET_MAX, Target, Version, scan, target};
+use crate::{BodyLength, Fault, FieldSlots, Limits, TARGET_MAX, Target, Version, target};
 
 /// A request head that may be served.
 #[derive(Debug)]
@@ -38,8 +37,7 @@ pub struct RequestHead<'h, 'b> {
     pub hops_left: Option<u32>,
     /// What authenticates with these credentials is the connection, not the request.
     pub binds_connection: bool,
-    pub(crate) head: &'b [u8],
-    pub(crate) fields: &'h [Header<'b>],
+    pub(crate) fields: Fields<'h, 'b>,
     pub(crate) removed: Removed,
 }
 
@@ -51,11 +49,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     pub fn parse(
         bytes: &'b [u8],
         limits: &Limits,
-        slots: &'h mut FieldSlots<'b>,
+        slots: &'h mut FieldSlots,
     ) -> Result<Option<Self>, Fault> {
-        let skipped = scan::leading_line(bytes)?;
+        let skipped = lines::leading_line(bytes)?;
         let bytes = bytes.get(skipped..).unwrap_or_default();
-        let Some(len) = scan::head_end(bytes, limits)? else {
+        let Some(Lines { start, fields }) = lines::read_head(bytes, limits, slots)? else {
             // TLS and other protocols are told at once, not when the time for a head is over.
             return match bytes.first() {
                 Some(first) if !first.is_ascii_graphic() && *first != b'\r' => {
@@ -64,38 +62,17 @@ impl<'h, 'b> RequestHead<'h, 'b> {
                 _ => Ok(None),
             };
         };
-        let head = bytes.get(..len).unwrap_or_default();
-        let mut request = httparse::Request::new(&mut []);
-        let room = slots.get_mut(..limits.fields).ok_or(Fault::TooManyFields)?;
-        match request.parse_with_uninit_headers(head, room) {
-            Ok(httparse::Status::Complete(end)) if end == len => {}
-            Ok(_) => return Err(Fault::StartLine),
-            Err(error) => return Err(fault_of(error, head)),
-        }
-        let (Some(method), Some(raw_target), Some(version)) =
-            (request.method, request.path, request.version)
-        else {
-            return Err(Fault::StartLine);
-        };
-        if raw_target.len() > TARGET_MAX {
-            return Err(Fault::TargetTooLong);
-        }
+        let (method, raw_target, version) = request_line(start)?;
         // Tunnels are not offered; TRACE would show a client what others added to its request.
         if matches!(method, "CONNECT" | "TRACE") {
             return Err(Fault::Method);
         }
-        let version = if version == 0 {
-            Version::Http10
-        } else {
-            Version::Http11
-        };
         let target = target::parse(method, raw_target)?;
-        let fields: &'h [Header<'b>] = request.headers;
-        let mut meaning = Meaning::of(head, fields)?;
+        let mut meaning = Meaning::of(fields)?;
         let body = meaning.length.of_request(version)?;
         let hops_left = meaning.hops_left(method)?;
         Ok(Some(Self {
-            len: skipped + len,
+            len: skipped + fields.head().len(),
             method,
             raw_target,
             host: meaning.host(version, &target)?,
@@ -108,7 +85,6 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             websocket: meaning.websocket(method, version, body)?,
             hops_left,
             binds_connection: meaning.binds_connection,
-            head,
             fields,
             removed: meaning.removed(fields, target.authority.is_some()),
         }))
@@ -118,15 +94,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// nothing yet. Who asks before looks at each octet of a head a few times, however it comes
     /// (rule 38), and not at all of it for each.
     pub fn may_be_whole(bytes: &[u8], known: usize, limits: &Limits) -> bool {
-        scan::is_worth_another_look(bytes, known, limits)
+        lines::is_worth_another_look(bytes, known, limits)
     }
 
     /// The value of the first field called `name`, in lower case or not.
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         let mut fields = self.fields.iter();
-        fields
-            .find(|field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
+        fields.find(|field| field.is(name)).map(|field| field.value)
     }
 }
 
@@ -135,32 +109,64 @@ pub fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE")
 }
 
-/// httparse says "version" for anything else than HTTP/1.0 and 1.1; only what has the shape of a
-/// version is answered with 505.
-fn fault_of(error: httparse::Error, head: &[u8]) -> Fault {
-    match error {
-        httparse::Error::TooManyHeaders => Fault::TooManyFields,
-        httparse::Error::Token | httparse::Error::Status => Fault::StartLine,
-        httparse::Error::Version if names_other_version(head) => Fault::Version,
-        httparse::Error::Version => Fault::StartLine,
-        _ => Fault::Field,
+/// The parts of a request line (RFC 9112 §3): one space between them and nowhere else.
+fn request_line(line: &[u8]) -> Result<(&str, &str, Version), Fault> {
+    let (line, version) = match line {
+        [
+            line @ ..,
+            b' ',
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'1',
+        ] => (line, Version::Http11),
+        [
+            line @ ..,
+            b' ',
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'0',
+        ] => (line, Version::Http10),
+        _ => return Err(without_our_version(line)),
+    };
+    let line = str::from_utf8(line).map_err(|_| Fault::StartLine)?;
+    let (method, target) = line.split_once(' ').ok_or(Fault::StartLine)?;
+    let is_method = !method.is_empty() && method.bytes().all(is_token);
+    if !is_method || target.is_empty() || target.contains(' ') {
+        return Err(Fault::StartLine);
     }
+    if target.len() > TARGET_MAX {
+        return Err(Fault::TargetTooLong);
+    }
+    Ok((method, target, version))
 }
 
-fn names_other_version(head: &[u8]) -> bool {
-    let end = memchr::memchr(b'\r', head).unwrap_or(head.len());
-    let mut parts = head
-        .get(..end)
-        .unwrap_or_default()
-        .split(|&byte| byte == b' ');
+/// What is wrong with a line that ends in no version of ours: only what has the shape of a version is
+/// answered with 505.
+fn without_our_version(line: &[u8]) -> Fault {
+    let mut parts = line.split(|&octet| octet == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
-    parts.next().is_none()
+    let names_other = parts.next().is_none()
         && method.is_some_and(|part| !part.is_empty())
         && target.is_some_and(|part| !part.is_empty())
         && matches!(
             version,
             Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
-        )
+        );
+    if names_other {
+        Fault::Version
+    } else {
+        Fault::StartLine
+    }
 }
 
 /// What the fields say that a proxy must know.
@@ -181,19 +187,19 @@ struct Meaning<'b> {
 }
 
 impl<'b> Meaning<'b> {
-    fn of(head: &[u8], fields: &[Header<'b>]) -> Result<Self, Fault> {
+    fn of(fields: Fields<'_, 'b>) -> Result<Self, Fault> {
         let mut meaning = Self {
-            may_alias: memchr::memchr(b'_', head).is_some(),
+            may_alias: memchr::memchr(b'_', fields.head()).is_some(),
             ..Self::default()
         };
         for (index, field) in fields.iter().enumerate() {
-            meaning.add(index, field)?;
+            meaning.add(index, &field)?;
         }
         Ok(meaning)
     }
 
-    fn add(&mut self, index: usize, field: &Header<'b>) -> Result<(), Fault> {
-        match classify(field.name.as_bytes()) {
+    fn add(&mut self, index: usize, field: &Line<'b>) -> Result<(), Fault> {
+        match classify(field.name) {
             Field::Host if self.host.is_some() => return Err(Fault::Host),
             Field::Host => {
                 self.host = Some(field.value);
@@ -226,7 +232,7 @@ impl<'b> Meaning<'b> {
             Field::HopByHop | Field::KeepAlive | Field::Identity | Field::RequestId => {
                 self.removed.insert(index)
             }
-            Field::Other if self.may_alias && is_alias(field.name.as_bytes()) => {
+            Field::Other if self.may_alias && is_alias(field.name) => {
                 self.removed.insert(index);
             }
             Field::Trailer
@@ -303,7 +309,7 @@ impl<'b> Meaning<'b> {
         Ok(Some(number.unwrap_or(u32::MAX)))
     }
 
-    fn removed(&self, fields: &[Header<'b>], host_is_replaced: bool) -> Removed {
+    fn removed(&self, fields: Fields<'_, 'b>, host_is_replaced: bool) -> Removed {
         let mut removed = self.removed;
         if self.connection.names_fields {
             removed.add_named(fields);

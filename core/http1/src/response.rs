@@ -1,11 +1,10 @@
 //! Response heads: RFC 9112 §4 and §5.
 
-use httparse::Header;
-
 use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify};
 use crate::length::LengthFields;
+use crate::lines::{self, Fields, Lines};
 use crate::websocket::{Handshake, SwitchFields};
-use crate::{BodyLength, Fault, FieldSlots, Limits, Version, scan};
+use crate::{BodyLength, Fault, FieldSlots, Limits, Version};
 
 /// What every response begins with.
 const PROTOCOL: &[u8] = b"HTTP/";
@@ -36,10 +35,9 @@ pub struct ResponseHead<'h, 'b> {
     pub idle_timeout: Option<u32>,
     /// What is authenticated is the server's connection, which must serve nobody else.
     pub binds_connection: bool,
-    pub(crate) head: &'b [u8],
-    pub(crate) fields: &'h [Header<'b>],
+    pub(crate) fields: Fields<'h, 'b>,
     pub(crate) removed: Removed,
-    pub(crate) reason: &'b str,
+    pub(crate) reason: &'b [u8],
     pub(crate) has_date: bool,
     pub(crate) node_at: Option<usize>,
     pub(crate) framing_at: Option<usize>,
@@ -55,52 +53,27 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         bytes: &'b [u8],
         limits: &Limits,
         expected: Expected,
-        slots: &'h mut FieldSlots<'b>,
+        slots: &'h mut FieldSlots,
     ) -> Result<Option<Self>, Fault> {
-        let Some(len) = scan::head_end(bytes, limits)? else {
+        let Some(Lines { start, fields }) = lines::read_head(bytes, limits, slots)? else {
             // Who does not speak HTTP may never send a line feed.
-            return if scan::agree(bytes, PROTOCOL) {
+            return if lines::agree(bytes, PROTOCOL) {
                 Ok(None)
             } else {
                 Err(Fault::StartLine)
             };
         };
-        let head = bytes.get(..len).unwrap_or_default();
-        let mut response = httparse::Response::new(&mut []);
-        let room = slots.get_mut(..limits.fields).ok_or(Fault::TooManyFields)?;
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            head,
-            room,
-        );
-        match parsed {
-            Ok(httparse::Status::Complete(end)) if end == len && head.starts_with(PROTOCOL) => {}
-            Ok(_) => return Err(Fault::StartLine),
-            Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields),
-            Err(_) => return Err(Fault::Field),
-        }
-        let (Some(status), Some(version)) = (response.code, response.version) else {
-            return Err(Fault::StartLine);
-        };
-        if !(100..600).contains(&status) {
-            return Err(Fault::Status);
-        }
-        let version = if version == 0 {
-            Version::Http10
-        } else {
-            Version::Http11
-        };
+        let (version, status, reason) = status_line(start)?;
         let mut new = Self {
-            len,
+            len: fields.head().len(),
             status,
             body: BodyLength::Fixed(0),
             keep_alive: false,
             idle_timeout: None,
             binds_connection: false,
-            head,
-            fields: response.headers,
+            fields,
             removed: Removed::default(),
-            reason: response.reason.unwrap_or_default(),
+            reason,
             has_date: false,
             node_at: None,
             framing_at: None,
@@ -116,7 +89,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         let mut switch = SwitchFields::default();
         let bodiless = self.status < 200 || self.status == 204;
         for (index, field) in self.fields.iter().enumerate() {
-            match classify(field.name.as_bytes()) {
+            match classify(field.name) {
                 Field::ContentLength => {
                     length.add_content_length(field.value)?;
                     // RFC 9110 §8.6 forbids it here; a client might wait for the octets.
@@ -181,6 +154,52 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
     pub const fn is_switch(&self) -> bool {
         self.status == 101
     }
+}
+
+/// The parts of a status line (RFC 9112 §4). Some servers leave out the space before an empty reason.
+fn status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Fault> {
+    let (version, rest) = match line {
+        [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'1',
+            b' ',
+            rest @ ..,
+        ] => (Version::Http11, rest),
+        [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'0',
+            b' ',
+            rest @ ..,
+        ] => (Version::Http10, rest),
+        _ => return Err(Fault::StartLine),
+    };
+    let (digits, reason) = match rest {
+        [a, b, c] => ([a, b, c], &[][..]),
+        [a, b, c, b' ', reason @ ..] => ([a, b, c], reason),
+        _ => return Err(Fault::StartLine),
+    };
+    if !digits.iter().all(|digit| digit.is_ascii_digit()) {
+        return Err(Fault::StartLine);
+    }
+    let status = digits
+        .iter()
+        .fold(0, |status, &&digit| status * 10 + u16::from(digit - b'0'));
+    if !(100..600).contains(&status) {
+        return Err(Fault::Status);
+    }
+    Ok((version, status, reason))
 }
 
 /// The seconds of `timeout=5, max=100`. No standard has them, and many servers send them.

@@ -1,5 +1,7 @@
 //! Request targets and authorities: RFC 9112 §3.2, RFC 3986 §3.2.
 
+use std::net::Ipv6Addr;
+
 use crate::Fault;
 
 /// What is asked for, split but otherwise as it came.
@@ -19,10 +21,9 @@ pub struct Target<'b> {
 /// [`Fault::Target`] for what is no origin-form, no absolute-form of http or https and no `*` of an
 /// OPTIONS, or has a `#`, a control character, a space or an octet above ASCII in it.
 pub(crate) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Fault> {
-    if target
-        .bytes()
-        .any(|byte| !byte.is_ascii_graphic() || byte == b'#')
-    {
+    // All of them, so that the compiler looks at many at once.
+    let is_wrong = |wrong, octet: u8| wrong | !octet.is_ascii_graphic() | (octet == b'#');
+    if target.bytes().fold(false, is_wrong) {
         return Err(Fault::Target);
     }
     if target.starts_with('/') {
@@ -81,47 +82,59 @@ fn split_query(target: &str) -> (&str, Option<&str>) {
 /// `uri-host [ ":" port ]` with a host of at least one character and a port of 1 to 65535; no user,
 /// and no comma although RFC 3986 has it in a reg-name: some servers split a list there.
 pub(crate) fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((address, "")) => (address, None),
-            Some((address, rest)) => match rest.strip_prefix(':') {
-                Some(port) => (address, Some(port)),
-                None => return false,
-            },
-            None => return false,
+    let host_len = match text.strip_prefix('[') {
+        Some(rest) => match rest.find(']') {
+            Some(len) if rest[..len].parse::<Ipv6Addr>().is_ok() => len + "[]".len(),
+            _ => return false,
         },
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
+        None => registered_name_len(text.as_bytes()),
     };
-    let host_is_valid = if text.starts_with('[') {
-        host.parse::<std::net::Ipv6Addr>().is_ok()
-    } else {
-        is_registered_name(host)
-    };
-    host_is_valid && port.is_none_or(is_port)
+    match text.as_bytes().split_at(host_len) {
+        ([], _) => false,
+        (_, []) => true,
+        (_, [b':', port @ ..]) => is_port(port),
+        _ => false,
+    }
 }
 
-fn is_registered_name(host: &str) -> bool {
-    let mut bytes = host.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
-            b'%' => {
-                let hex = |digit: Option<u8>| digit.is_some_and(|byte| byte.is_ascii_hexdigit());
-                hex(bytes.next()) && hex(bytes.next())
-            }
-            b'-' | b'.' | b'_' | b'~' => true,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' => true,
-            byte => byte.is_ascii_alphanumeric(),
-        };
-        if !valid {
-            return false;
+/// How far a name of RFC 3986 §3.2.2 goes.
+fn registered_name_len(octets: &[u8]) -> usize {
+    let mut len = 0;
+    loop {
+        match octets.get(len..).unwrap_or_default() {
+            [octet, ..] if is_name_octet(*octet) => len += 1,
+            [b'%', one, two, ..] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => len += 3,
+            _ => return len,
         }
     }
-    !host.is_empty()
 }
 
-fn is_port(port: &str) -> bool {
-    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+/// Unreserved characters and sub-delims, but for the comma.
+const fn is_name_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b';'
+                | b'='
+        )
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    let add = |number: u32, digit: &u8| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    let number = digits.iter().try_fold(0, add);
+    number.is_some_and(|number| (1..=u32::from(u16::MAX)).contains(&number))
 }

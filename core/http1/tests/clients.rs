@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use core_http1::{Limits, RequestHead, field_slots};
+use core_http1::{FieldSlots, Limits, RequestHead};
 
 const LIMITS: Limits = Limits {
     head_bytes: 32 * 1024,
@@ -21,7 +21,7 @@ fn is_trusted(ip: IpAddr) -> bool {
 
 fn client(peer: &str, fields: &str) -> String {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let head = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots);
     let head = head.unwrap().unwrap();
     head.client(peer.parse().unwrap(), is_trusted).to_string()
@@ -138,7 +138,7 @@ fn list_is_believed_from_the_right_for_as_long_as_the_speaker_is_trusted() {
 fn request_id_is_a_token_of_reasonable_length() {
     let id = |value: &str| {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: {value}\r\n\r\n");
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let head = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots);
         let head = head.unwrap().unwrap();
         head.request_id().map(<[u8]>::to_vec)

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use core_http1::forward::{Delivery, Origin, write_request, write_response};
 use core_http1::{
-    Answer, Expected, Limits, RequestHead, ResponseHead, Version, field_slots, short_answer,
+    Answer, Expected, FieldSlots, Limits, RequestHead, ResponseHead, Version, short_answer,
 };
 
 const LIMITS: Limits = Limits {
@@ -24,7 +24,7 @@ fn forwarded(head: &str) -> String {
 fn forwarded_from(peer: &str, trusted: &[&str], head: &str) -> String {
     let peer = peer.parse().unwrap();
     let is_trusted = |ip: IpAddr| trusted.contains(&ip.to_string().as_str());
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let request = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots)
         .unwrap()
         .unwrap();
@@ -44,7 +44,7 @@ fn forwarded_from(peer: &str, trusted: &[&str], head: &str) -> String {
 }
 
 fn delivered(head: &str, to: &Delivery<'_>) -> String {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let response = ResponseHead::parse(head.as_bytes(), &LIMITS, Expected::Content, &mut slots);
     let mut out = Vec::new();
     write_response(&response.unwrap().unwrap(), to, &mut out);
@@ -268,7 +268,7 @@ fn own_answers_are_complete_responses() {
     ] {
         let mut out = Vec::new();
         let body = answer.write_short(&short_answer(status), &mut out);
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let head = ResponseHead::parse(&out, &LIMITS, Expected::Content, &mut slots)
             .unwrap()
             .unwrap();

@@ -1,6 +1,6 @@
 //! What is refused, and what a good head is understood to say: RFC 9112 §2 to §6 as tables.
 
-use core_http1::{BodyLength, Fault, Limits, RequestHead, Version, field_slots};
+use core_http1::{BodyLength, Fault, FieldSlots, Limits, RequestHead, Version};
 
 const LIMITS: Limits = Limits {
     head_bytes: 32 * 1024,
@@ -9,7 +9,7 @@ const LIMITS: Limits = Limits {
 
 /// Status of the refusal, or `None` for a head that is served.
 fn refusal(head: &[u8]) -> Option<u16> {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     match RequestHead::parse(head, &LIMITS, &mut slots) {
         Ok(Some(_)) => None,
         Ok(None) => panic!("incomplete: {:?}", String::from_utf8_lossy(head)),
@@ -74,7 +74,7 @@ fn bare_cr_or_nul_in_head_is_400() {
 /// Rule 2.
 #[test]
 fn one_empty_line_before_a_request_is_skipped_and_no_more() {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let head = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let request = RequestHead::parse(head, &LIMITS, &mut slots)
         .unwrap()
@@ -241,7 +241,7 @@ fn absolute_target_replaces_host() {
     ];
     for (target, path, query, host) in cases {
         let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let request = RequestHead::parse(&head, &LIMITS, &mut slots)
             .unwrap()
             .unwrap();
@@ -411,7 +411,7 @@ fn body_length_and_persistence_are_understood() {
         ),
     ];
     for (head, body, keep_alive) in cases {
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let request = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots)
             .unwrap()
             .unwrap();
@@ -432,7 +432,7 @@ fn expectations_other_than_continue_are_417() {
 
 #[test]
 fn http10_is_told_apart() {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let request = RequestHead::parse(b"GET / HTTP/1.0\r\n\r\n", &LIMITS, &mut slots);
     let request = request.unwrap().unwrap();
     assert_eq!((request.version, request.host), (Version::Http10, None));
@@ -453,7 +453,7 @@ proptest::proptest! {
         ];
         let head = heads[which];
         let outcome = |bytes: &[u8]| -> Result<Option<usize>, Fault> {
-            let mut slots = field_slots();
+            let mut slots = FieldSlots::default();
             Ok(RequestHead::parse(bytes, &LIMITS, &mut slots)?.map(|request| request.len))
         };
         let whole = outcome(head);
@@ -466,7 +466,7 @@ proptest::proptest! {
     /// Nothing that comes from outside makes the parser panic.
     #[test]
     fn any_octets_are_judged(bytes: Vec<u8>) {
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let _ = RequestHead::parse(&bytes, &LIMITS, &mut slots);
     }
 }

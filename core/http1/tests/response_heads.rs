@@ -1,6 +1,6 @@
 //! What a server may answer: RFC 9112 §4 and §6.3 as tables.
 
-use core_http1::{BodyLength, Expected, Limits, ResponseHead, field_slots};
+use core_http1::{BodyLength, Expected, FieldSlots, Limits, ResponseHead};
 
 const LIMITS: Limits = Limits {
     head_bytes: 32 * 1024,
@@ -14,7 +14,7 @@ fn outcome(head: &str, asked_head: bool) -> Option<(BodyLength, bool)> {
     } else {
         Expected::Content
     };
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let response = ResponseHead::parse(head.as_bytes(), &LIMITS, expected, &mut slots).ok()?;
     let response = response.expect("complete");
     Some((response.body, response.keep_alive))
@@ -58,7 +58,7 @@ fn what_is_no_http_is_refused_before_its_first_line_ends() {
         (b"HTTP/1.1 2", false),
         (b"", false),
     ] {
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let head = ResponseHead::parse(octets, &LIMITS, Expected::Content, &mut slots);
         assert_eq!(head.is_err(), refused, "{octets:?}");
     }
@@ -155,7 +155,7 @@ proptest::proptest! {
     /// Nothing that comes from a server makes the parser panic.
     #[test]
     fn any_octets_are_judged(bytes: Vec<u8>) {
-        let mut slots = field_slots();
+        let mut slots = FieldSlots::default();
         let _ = ResponseHead::parse(&bytes, &LIMITS, Expected::Content, &mut slots);
     }
 }

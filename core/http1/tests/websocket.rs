@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use core_http1::forward::{Delivery, Origin, write_request, write_response};
 use core_http1::{
-    BodyLength, Expected, Fault, Handshake, Limits, RequestHead, ResponseHead, Version, field_slots,
+    BodyLength, Expected, Fault, FieldSlots, Handshake, Limits, RequestHead, ResponseHead, Version,
 };
 
 const LIMITS: Limits = Limits {
@@ -21,7 +21,7 @@ const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 fn handshake(head: &str) -> Result<Option<Handshake>, Fault> {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots).map(|head| head.unwrap().websocket)
 }
 
@@ -30,7 +30,7 @@ fn asked() -> Handshake {
 }
 
 fn forwarded(head: &str, websocket: bool) -> String {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let request = RequestHead::parse(head.as_bytes(), &LIMITS, &mut slots)
         .unwrap()
         .unwrap();
@@ -99,7 +99,7 @@ fn wish_with_a_bad_key_is_400() {
 }
 
 fn answer(head: &str, expected: Expected) -> Result<u16, Fault> {
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let head = ResponseHead::parse(head.as_bytes(), &LIMITS, expected, &mut slots)?.unwrap();
     assert_eq!(head.is_switch(), head.status == 101);
     assert_eq!(head.body, BodyLength::Fixed(0));
@@ -109,7 +109,7 @@ fn answer(head: &str, expected: Expected) -> Result<u16, Fault> {
 #[test]
 fn right_101_is_passed_on_with_its_hop_by_hop_fields() {
     assert_eq!(answer(SWITCH, Expected::Switch(asked())), Ok(101));
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     let expected = Expected::Switch(asked());
     let head = ResponseHead::parse(SWITCH.as_bytes(), &LIMITS, expected, &mut slots);
     let head = head.unwrap().unwrap();

@@ -186,7 +186,7 @@ fn extended_connect_becomes_a_request_for_websocket() {
         head_bytes: 1024,
         fields: 16,
     };
-    let mut slots = core_http1::field_slots();
+    let mut slots = core_http1::FieldSlots::default();
     let head = core_http1::RequestHead::parse(text.as_bytes(), &limits, &mut slots);
     let head = head.unwrap().unwrap();
     assert!(head.websocket.is_some() && !head.keep_alive);

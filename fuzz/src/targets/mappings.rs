@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use core_http1::{BodyLength, Limits, RequestHead, field_slots};
+use core_http1::{BodyLength, FieldSlots, Limits, RequestHead};
 use core_http2::decode::{BodyPart, Memory, Part, ResponseDecoder, Unreadable};
 use core_http2::encode::{self, Framing};
 use http::uri::{Authority, PathAndQuery};
@@ -84,7 +84,7 @@ fn check_request(input: &[u8]) {
     };
     let end = text.windows(4).position(|end| end == b"\r\n\r\n");
     assert_eq!(end, text.len().checked_sub(4), "one empty line, at the end");
-    let mut slots = field_slots();
+    let mut slots = FieldSlots::default();
     // What can be read and is wrong is for the reader to refuse.
     let Ok(read) = RequestHead::parse(&text, &LIMITS, &mut slots) else {
         return;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use core_http1::forward::{Delivery, write_response};
 use core_http1::{
-    Body, BodyLength, FIELDS_MAX, Framing, Limits, ResponseHead, Step, Version, field_slots,
+    Body, BodyLength, FIELDS_MAX, FieldSlots, Framing, Limits, ResponseHead, Step, Version,
 };
 
 use super::Wait;
@@ -129,7 +129,7 @@ impl<D: Dial> Exchange<D> {
         scratch: &mut Scratch,
         worker: &Rc<Worker<D>>,
     ) -> Result<Option<Wait>, Outcome> {
-        let Scratch { read, head } = scratch;
+        let Scratch { read, head, slots } = scratch;
         for _ in 0..READS_PER_TURN {
             match client.port.poll_flush(cx) {
                 Poll::Pending => {
@@ -152,7 +152,7 @@ impl<D: Dial> Exchange<D> {
                 Poll::Pending => return Ok(Some(Wait::Response)),
                 Poll::Ready(Ok(count)) if count > 0 => {
                     let octets = room.get(..count).unwrap_or_default();
-                    if !self.take_response(cx, client, octets, head, worker)? {
+                    if !self.take_response(cx, client, octets, head, slots, worker)? {
                         return Ok(None);
                     }
                 }
@@ -197,6 +197,7 @@ impl<D: Dial> Exchange<D> {
         client: &mut Client<C>,
         octets: &[u8],
         head: &mut Vec<u8>,
+        slots: &mut FieldSlots,
         worker: &Worker<D>,
     ) -> Result<bool, Outcome> {
         self.download.answered = true;
@@ -207,7 +208,7 @@ impl<D: Dial> Exchange<D> {
         } else {
             &[held.as_slice(), octets].concat()
         };
-        let Some(used) = self.take_heads(octets, head, worker)? else {
+        let Some(used) = self.take_heads(octets, head, slots, worker)? else {
             return Ok(false);
         };
         let rest = octets.get(used..).unwrap_or_default();
@@ -278,13 +279,13 @@ impl<D: Dial> Exchange<D> {
         &mut self,
         octets: &[u8],
         out: &mut Vec<u8>,
+        slots: &mut FieldSlots,
         worker: &Worker<D>,
     ) -> Result<Option<usize>, Outcome> {
         let mut used = 0;
         while matches!(self.download.phase, Phase::Head) {
-            let mut slots = field_slots();
             let rest = octets.get(used..).unwrap_or_default();
-            let head = match ResponseHead::parse(rest, &LIMITS, self.asked.expected(), &mut slots) {
+            let head = match ResponseHead::parse(rest, &LIMITS, self.asked.expected(), slots) {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
                 Err(fault) => {

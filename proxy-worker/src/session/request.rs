@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use core_http1::{Answer, BodyLength, RequestHead, Version, field_slots, short_answer};
+use core_http1::{Answer, BodyLength, FieldSlots, RequestHead, Version, short_answer};
 use core_route::{Action, Verdict, normalise};
 use ipc::proxy::{AccessLogSpec, Counter};
 
@@ -30,7 +30,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         // Octets of the next request that came with the last one.
         if !self.client.inbox.is_empty() && self.wait != Wait::Head {
             let held = std::mem::take(&mut self.client.inbox);
-            let used = self.begin(cx, &held);
+            let used = self.begin(cx, &held, &mut scratch.slots);
             self.keep_rest_of(held, used);
             if used > 0 || !matches!(self.state, State::Request) {
                 return Flow::Continue;
@@ -41,7 +41,8 @@ impl<C: Io, D: Dial> Session<C, D> {
         match self.client.port.poll_read(cx, &mut scratch.read) {
             Poll::Pending => self.wait_for_request(),
             Poll::Ready(Ok(count)) if count > 0 => {
-                self.take_octets(cx, scratch.read.get(..count).unwrap_or_default());
+                let Scratch { read, slots, .. } = scratch;
+                self.take_octets(cx, read.get(..count).unwrap_or_default(), slots);
                 Flow::Continue
             }
             Poll::Ready(_) => self.done(),
@@ -63,16 +64,16 @@ impl<C: Io, D: Dial> Session<C, D> {
         Flow::Wait(Wait::KeepAlive)
     }
 
-    fn take_octets(&mut self, cx: &mut Context<'_>, octets: &[u8]) {
+    fn take_octets(&mut self, cx: &mut Context<'_>, octets: &[u8], slots: &mut FieldSlots) {
         if self.client.inbox.is_empty() {
-            let used = self.begin(cx, octets);
+            let used = self.begin(cx, octets, slots);
             self.keep_rest(octets, used);
         } else {
             let mut held = std::mem::take(&mut self.client.inbox);
             let known = held.len();
             held.extend_from_slice(octets);
             let used = if self.may_be_whole(&held, known) {
-                self.begin(cx, &held)
+                self.begin(cx, &held, slots)
             } else {
                 0
             };
@@ -121,7 +122,7 @@ impl<C: Io, D: Dial> Session<C, D> {
 
     /// Begins the request at the front of `octets`; answers how many octets of them are done with,
     /// 0 when the head is not complete.
-    fn begin(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> usize {
+    fn begin(&mut self, cx: &mut Context<'_>, octets: &[u8], slots: &mut FieldSlots) -> usize {
         let Some(plan) = self.worker.plan() else {
             self.state = State::Done;
             return 0;
@@ -130,8 +131,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             self.state = State::Done;
             return 0;
         };
-        let mut slots = field_slots();
-        let head = match RequestHead::parse(octets, &listener.limits, &mut slots) {
+        let head = match RequestHead::parse(octets, &listener.limits, slots) {
             Ok(Some(head)) => head,
             Ok(None) => return 0,
             Err(fault) => {
