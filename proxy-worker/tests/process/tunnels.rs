@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipc::proxy::{FromProxy, ListenerProtocol, ProxySnapshot};
 use ipc::{FromChild, ToChild};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::{GET, PATIENCE, Worker, ask, hear, listen, snapshot};
 
@@ -107,7 +107,12 @@ async fn side_that_breaks_breaks_the_other() {
     drop(end);
     let heard = client.read(&mut [0]).await;
     assert!(heard.is_err(), "{heard:?}");
-    drop(server);
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (socket, address) = listen_for_tcp();
+    let snapshot = tcp(address, nobody.local_addr().unwrap());
+    worker.configure(2, &snapshot, &[socket]).await;
     // The reset may come before this process has noticed that it is connected.
     let heard = async { TcpStream::connect(address).await?.read(&mut [0]).await }.await;
     assert!(heard.is_err(), "nobody is there: {heard:?}");
