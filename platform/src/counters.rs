@@ -16,7 +16,7 @@ pub const SLOTS_MAX: usize = 256;
 
 const SLOTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(SLOTS_MAX - 1);
 
-/// One worker's block of counters.
+/// One worker's block of counters. It alone writes there, so nothing has to be locked.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Slot {
@@ -26,16 +26,12 @@ pub struct Slot {
 impl Slot {
     /// Adds to a counter; `index` is below [`COUNTERS_PER_SLOT`], others are ignored.
     pub fn add(&self, index: usize, amount: u64) {
-        if let Some(counter) = self.counters.get(index) {
-            counter.fetch_add(amount, Ordering::Relaxed);
-        }
+        self.set(index, self.load(index).wrapping_add(amount));
     }
 
     /// Takes from a counter that goes up and down.
     pub fn subtract(&self, index: usize, amount: u64) {
-        if let Some(counter) = self.counters.get(index) {
-            counter.fetch_sub(amount, Ordering::Relaxed);
-        }
+        self.set(index, self.load(index).wrapping_sub(amount));
     }
 
     /// Sets a counter, as after the death of the worker to whom it belonged.

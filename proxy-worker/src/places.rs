@@ -12,7 +12,7 @@ const KEPT_MAX: usize = 1024;
 /// The places that are free.
 pub(crate) struct Places<T>(RefCell<Vec<Box<Option<T>>>>);
 
-/// A value in such a place, until [`Places::take_out`].
+/// A value in such a place, until [`Places::free`].
 pub(crate) struct Placed<T>(Box<Option<T>>);
 
 impl<T> Places<T> {
@@ -23,19 +23,18 @@ impl<T> Places<T> {
         Placed(place)
     }
 
-    /// Takes the value out of its place, which is free then.
-    pub(crate) fn take_out(&self, Placed(mut place): Placed<T>) -> T {
-        let value = place.take();
+    /// Drops a value where it is; the place is free then.
+    pub(crate) fn free(&self, Placed(mut place): Placed<T>) {
+        *place = None;
         let mut free = self.0.borrow_mut();
         if free.len() < KEPT_MAX {
             free.push(place);
         }
-        value.expect(HAS_A_VALUE)
     }
 }
 
-/// A place is only emptied by who takes its value, with the place.
-const HAS_A_VALUE: &str = "a placed value is there until it is taken out";
+/// A place is only emptied by who frees it.
+const HAS_A_VALUE: &str = "a placed value is there until its place is freed";
 
 impl<T> Default for Places<T> {
     fn default() -> Self {
@@ -72,7 +71,8 @@ mod tests {
         let places = Places::default();
         let first = places.put(1);
         let place = std::ptr::from_ref(&*first);
-        assert_eq!(places.take_out(first), 1);
+        assert_eq!(*first, 1);
+        places.free(first);
         let second = places.put(2);
         assert_eq!(*second, 2);
         assert!(std::ptr::eq(place, &raw const *second));

@@ -18,23 +18,24 @@ impl RequestIds {
     /// The next name.
     pub(crate) fn next(&self) -> [u8; REQUEST_ID_LEN] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let bits = self.next_bits();
-        std::array::from_fn(|place| {
-            let digit = usize::try_from((bits >> (124 - 4 * place)) & 15).unwrap_or(0);
-            DIGITS.get(digit).copied().unwrap_or(b'0')
-        })
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut name = [0; REQUEST_ID_LEN];
+        for (place, octet) in name.chunks_exact_mut(2).zip(self.next_key()) {
+            place.copy_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+        }
+        name
     }
 
     /// Octets that nobody can foresee: a key of WebSocket.
     pub(crate) fn next_key(&self) -> [u8; 16] {
-        self.next_bits().to_be_bytes()
+        let halves = u128::from(self.next_bits()) << 64 | u128::from(self.next_bits());
+        halves.to_be_bytes()
     }
 
-    fn next_bits(&self) -> u128 {
+    fn next_bits(&self) -> u64 {
         let count = self.count.get();
         self.count.set(count.wrapping_add(1));
-        let half = |number: u8| u128::from(self.keys.hash_one((count, number)));
-        half(0) << 64 | half(1)
+        self.keys.hash_one(count)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Back {
     /// TLS.
     Tls(Tls),
     /// A stream of HTTP/2.
-    Stream(BackStream),
+    Stream(Box<BackStream>),
 }
 
 impl Io for Back {
@@ -113,7 +113,7 @@ impl Dial for Network {
                     let secure = transport.tls.is_some();
                     let connect = connect(&call, ciphertext);
                     let stream = transport.connections.open(call.server, secure, connect);
-                    Ok(Back::Stream(stream.await?))
+                    Ok(Back::Stream(Box::new(stream.await?)))
                 }
             }
         })

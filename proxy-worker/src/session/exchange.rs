@@ -509,7 +509,7 @@ impl<D: Dial> Exchange<D> {
     }
 
     /// Ends with what the client got: writes the line of the log.
-    pub(crate) fn close<C: Io>(mut self, client: &Client<C>, worker: &Worker<D>) {
+    pub(crate) fn close<C: Io>(&mut self, client: &Client<C>, worker: &Worker<D>) {
         if let Some((log, entry)) = self.log.take() {
             let end = client.told(self.download.end());
             worker.log(log, client.address, entry, end);
@@ -524,21 +524,21 @@ impl<D: Dial> Exchange<D> {
     }
 
     /// Ends as HTTP; `None` when there is no connection.
-    pub(super) fn into_remains(mut self, worker: &Worker<D>) -> Option<Remains<D::Io>> {
+    pub(super) fn take_remains(&mut self, worker: &Worker<D>) -> Option<Remains<D::Io>> {
         worker.take_back(std::mem::take(&mut self.head));
-        let Line::Open { port, .. } = self.line else {
+        let Line::Open { port, .. } = std::mem::replace(&mut self.line, Line::Idle) else {
             return None;
         };
         Some(Remains {
             port,
-            seat: self.seat,
-            log: self.log,
+            seat: self.seat.take(),
+            log: self.log.take(),
             end: self.download.end(),
         })
     }
 
     /// Ends without a response; the log's line goes to whoever answers.
-    pub(crate) fn fail(mut self, worker: &Worker<D>) -> LogEntry {
+    pub(crate) fn fail(&mut self, worker: &Worker<D>) -> LogEntry {
         worker.take_back(std::mem::take(&mut self.head));
         self.log.take()
     }

@@ -264,10 +264,9 @@ impl<C: Io, D: Dial> Session<C, D> {
     /// Ends a relayed request.
     fn end_exchange(&mut self, outcome: Outcome) -> Flow {
         let state = std::mem::replace(&mut self.state, State::Request);
-        let State::Exchange(exchange) = state else {
+        let State::Exchange(mut exchange) = state else {
             return Flow::Continue;
         };
-        let mut exchange = self.worker.exchanges.take_out(exchange);
         match outcome {
             Outcome::Complete { keep_alive, linger } => {
                 self.private = exchange.private.take().or(self.private.take());
@@ -289,7 +288,7 @@ impl<C: Io, D: Dial> Session<C, D> {
                 self.answer_short(status, &asked, log);
             }
             Outcome::Switch => {
-                let begun = Upgraded::new(exchange, &mut self.client, &self.worker);
+                let begun = Upgraded::new(&mut exchange, &mut self.client, &self.worker);
                 self.state = begun.map_or(State::Done, State::Tunnel);
             }
             Outcome::Abort => {
@@ -300,6 +299,7 @@ impl<C: Io, D: Dial> Session<C, D> {
                 self.state = State::Done;
             }
         }
+        self.worker.exchanges.free(exchange);
         Flow::Continue
     }
 

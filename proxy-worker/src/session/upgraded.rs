@@ -28,12 +28,12 @@ impl<S: Io> Upgraded<S> {
     /// Goes on from an exchange that ended with a 101. What the client sent behind its request was
     /// kept until now (rule 24: nothing of it may reach a server that does not switch).
     pub(super) fn new<C: Io, D: Dial<Io = S>>(
-        exchange: Exchange<D>,
+        exchange: &mut Exchange<D>,
         client: &mut Client<C>,
         worker: &Worker<D>,
     ) -> Option<Box<Self>> {
         let idle = exchange.tunnel_timeout(client.listener);
-        let mut remains = exchange.into_remains(worker)?;
+        let mut remains = exchange.take_remains(worker)?;
         let server = &mut remains.port;
         server.unsent().append(&mut client.inbox);
         client.inbox = Vec::new();
