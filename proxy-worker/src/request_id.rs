@@ -17,11 +17,10 @@ pub(crate) struct RequestIds {
 impl RequestIds {
     /// The next name.
     pub(crate) fn next(&self) -> [u8; REQUEST_ID_LEN] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
         let mut name = [0; REQUEST_ID_LEN];
-        for (place, octet) in name.chunks_exact_mut(2).zip(self.next_key()) {
-            place.copy_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+        let (places, _) = name.as_chunks_mut();
+        for (place, octets) in places.iter_mut().zip(self.next_key().as_chunks().0) {
+            *place = digits(u32::from_be_bytes(*octets));
         }
         name
     }
@@ -39,11 +38,30 @@ impl RequestIds {
     }
 }
 
+/// Eight digits at once, each in an octet of its own.
+fn digits(bits: u32) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut octets = u64::from(bits);
+    octets = (octets | octets << 16) & 0x0000_ffff_0000_ffff;
+    octets = (octets | octets << 8) & 0x00ff_00ff_00ff_00ff;
+    octets = (octets | octets << 4) & (0x0f * EACH);
+    let letters = (octets + 6 * EACH) >> 4 & EACH;
+    let from_nine_to_a = u64::from(b'a' - b'9' - 1);
+    (octets + u64::from(b'0') * EACH + letters * from_nine_to_a).to_be_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for bits in [0, 0x0123_4567, 0x89ab_cdef, u32::MAX, 0x0a00_0009] {
+            assert_eq!(digits(bits), *format!("{bits:08x}").as_bytes());
+        }
+    }
 
     #[test]
     fn names_are_digits_and_no_two_are_the_same() {

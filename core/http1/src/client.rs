@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::RequestHead;
 use crate::field::{members, trim};
-use crate::lines::is_token;
+use crate::octet::is_token;
 
 /// The longest `X-Request-ID` that is taken over, in octets.
 const REQUEST_ID_MAX: usize = 128;

@@ -111,16 +111,23 @@ pub(crate) fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 /// Without SP and HTAB at both ends, and nothing else: other octets that some take for space are
 /// part of the value.
 pub(crate) fn trim(value: &[u8]) -> &[u8] {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value
-        .iter()
-        .position(|byte| !is_space(byte))
-        .unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(|byte| !is_space(byte))
-        .map_or(start, |last| last + 1);
-    value.get(start..end).unwrap_or_default()
+    trim_end(trim_start(value))
+}
+
+/// Without SP and HTAB at the front.
+pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Without SP and HTAB at the end.
+pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Whether credentials or a challenge are of a scheme that authenticates a connection instead of a
@@ -146,6 +153,11 @@ pub(crate) struct ConnectionOptions {
 impl ConnectionOptions {
     /// Adds the options of one field.
     pub(crate) fn add(&mut self, value: &[u8]) {
+        // What nearly everybody says.
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
         for option in members(value) {
             if option.eq_ignore_ascii_case(b"close") {
                 self.close = true;

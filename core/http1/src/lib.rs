@@ -18,6 +18,7 @@ mod field;
 pub mod forward;
 mod length;
 mod lines;
+mod octet;
 mod request;
 mod response;
 mod target;

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use crate::field::{trim_end, trim_start};
+use crate::octet::is_token;
 use crate::{Fault, Limits, TARGET_MAX};
 
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
@@ -22,10 +24,10 @@ const LEADING_LINE: usize = 2;
 /// colon, and space around the value.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    name: u32,
-    colon: u32,
-    value: u32,
-    value_end: u32,
+    name: usize,
+    colon: usize,
+    value: usize,
+    value_end: usize,
 }
 
 /// Room for the fields of one head; it may be used again for the next one.
@@ -67,12 +69,9 @@ impl<'h, 'b> Fields<'h, 'b> {
         &self,
     ) -> impl DoubleEndedIterator<Item = Line<'b>> + ExactSizeIterator + use<'h, 'b> {
         let head = self.head;
-        let part = move |start: u32, end: u32| {
-            let part = head.get(start as usize..end as usize);
-            part.unwrap_or_default()
-        };
+        let part = move |start, end| head.get(start..end).unwrap_or_default();
         self.places.iter().map(move |place| Line {
-            start: place.name as usize,
+            start: place.name,
             name: part(place.name, place.colon),
             value: part(place.value, place.value_end),
         })
@@ -129,21 +128,21 @@ pub(crate) fn read_fields<'h, 'b>(
     places.clear();
     let first = at;
     loop {
-        let Some(line) = line(bytes.get(at..).unwrap_or_default())? else {
-            return Ok(None);
-        };
-        let next = at + line.len() + CRLF.len();
-        if line.is_empty() {
-            let head = bytes.get(..next).unwrap_or_default();
+        let rest = bytes.get(at..).unwrap_or_default();
+        if let [b'\r', b'\n', ..] = rest {
+            let head = bytes.get(..at + CRLF.len()).unwrap_or_default();
             let lines = places.len() + 1 + usize::from(first > 0);
             refuse_controls(head, first, lines)?;
             return Ok(Some(Fields { head, places }));
         }
+        let Some(line) = line(rest)? else {
+            return Ok(None);
+        };
         if places.len() >= max {
             return Err(Fault::TooManyFields);
         }
-        places.push(place_of(line, at)?);
-        at = next;
+        places.push(place_of(line, at).ok_or(Fault::Field)?);
+        at += line.len() + CRLF.len();
     }
 }
 
@@ -160,29 +159,19 @@ fn line(bytes: &[u8]) -> Result<Option<&[u8]>, Fault> {
 
 /// Where name and value of a field are, in a line that begins at `at`. No space before the colon, and
 /// none at the front: it would be a folded line (RFC 9112 §5.1, §5.2).
-fn place_of(line: &[u8], at: usize) -> Result<Place, Fault> {
-    let mut colon = 0;
-    while line.get(colon).is_some_and(|&octet| is_token(octet)) {
-        colon += 1;
-    }
-    if colon == 0 || line.get(colon) != Some(&b':') {
-        return Err(Fault::Field);
-    }
-    let is_space = |at: usize| matches!(line.get(at), Some(b' ' | b'\t'));
-    let mut value = colon + 1;
-    while is_space(value) {
-        value += 1;
-    }
-    let mut value_end = line.len();
-    while value_end > value && is_space(value_end - 1) {
-        value_end -= 1;
-    }
-    let place = |octets: usize| u32::try_from(at + octets).map_err(|_| Fault::HeadTooLarge);
-    Ok(Place {
-        name: place(0)?,
-        colon: place(colon)?,
-        value: place(value)?,
-        value_end: place(value_end)?,
+fn place_of(line: &[u8], at: usize) -> Option<Place> {
+    let colon = line.iter().position(|&octet| !is_token(octet))?;
+    let [b':', behind @ ..] = line.get(colon..).filter(|_| colon > 0)? else {
+        return None;
+    };
+    let value = trim_start(behind);
+    let start = at + line.len() - value.len();
+    let value = trim_end(value);
+    Some(Place {
+        name: at,
+        colon: at + colon,
+        value: start,
+        value_end: start + value.len(),
     })
 }
 
@@ -243,24 +232,4 @@ pub(crate) fn leading_line(bytes: &[u8]) -> Result<usize, Fault> {
 /// Whether `bytes` begin with `start`, as far as they go.
 pub(crate) fn agree(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(one, other)| one == other)
-}
-
-/// Whether an octet may stand in a token (RFC 9110 §5.6.2).
-pub(crate) fn is_token(octet: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut octet = 0_u8;
-        while octet < 128 {
-            table[octet as usize] = octet.is_ascii_alphanumeric();
-            octet += 1;
-        }
-        let others = b"!#$%&'*+-.^_`|~";
-        let mut at = 0;
-        while at < others.len() {
-            table[others[at] as usize] = true;
-            at += 1;
-        }
-        table
-    };
-    TOKEN[usize::from(octet)]
 }

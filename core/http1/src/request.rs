@@ -2,7 +2,8 @@
 
 use crate::field::{ConnectionOptions, Field, Removed, binds_connection, classify, is_alias};
 use crate::length::LengthFields;
-use crate::lines::{self, Fields, Line, Lines, is_token};
+use crate::lines::{self, Fields, Line, Lines};
+use crate::octet::is_token;
 use crate::target::is_authority;
 use crate::websocket::{Handshake, SwitchFields};
 use crate::{BodyLength, Fault, FieldSlots, Limits, TARGET_MAX, Target, Version, target};
@@ -138,12 +139,16 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, Version), Fault> {
         ] => (line, Version::Http10),
         _ => return Err(without_our_version(line)),
     };
-    let line = str::from_utf8(line).map_err(|_| Fault::StartLine)?;
-    let (method, target) = line.split_once(' ').ok_or(Fault::StartLine)?;
-    let is_method = !method.is_empty() && method.bytes().all(is_token);
-    if !is_method || target.is_empty() || target.contains(' ') {
+    let text = |octets| str::from_utf8(octets).map_err(|_| Fault::StartLine);
+    let method_end = line.iter().position(|&octet| !is_token(octet));
+    let (method, target) = line.split_at(method_end.unwrap_or(line.len()));
+    let [b' ', target @ ..] = target else {
+        return Err(Fault::StartLine);
+    };
+    if method.is_empty() || target.is_empty() || target.contains(&b' ') {
         return Err(Fault::StartLine);
     }
+    let (method, target) = (text(method)?, text(target)?);
     if target.len() > TARGET_MAX {
         return Err(Fault::TargetTooLong);
     }
