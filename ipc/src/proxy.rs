@@ -368,7 +368,7 @@ pub enum ToProxy {
 pub enum FromProxy {
     /// Sent when a draining worker has ended its last connection, just before it exits.
     Drained {
-        /// Connections that were closed at the timeout.
+        /// Connections, and streams of HTTP/2, that were closed at the timeout.
         cut: u32,
     },
     /// Sent every [`ENDING_BEAT`] once the supervisor is gone, until the end: the worker lives. The image

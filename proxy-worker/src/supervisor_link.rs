@@ -44,7 +44,7 @@ struct Ending {
     requests: Option<Instant>,
     /// Of tunnels.
     tunnels: Instant,
-    /// Connections cut so far.
+    /// Connections and streams cut so far.
     cut: u32,
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Worker<D: Dial> {
     /// Of handshakes that fail.
     pub(crate) insecure: Hush,
     open: Cell<u32>,
+    /// Connections of HTTP/1 and TCP, and streams of HTTP/2: what carries a request, or is a tunnel.
+    pub(crate) sessions: Cell<u32>,
     tunnels: Rc<Cell<u32>>,
     time: RefCell<WallTime>,
 }
@@ -129,6 +131,7 @@ impl<D: Dial> Worker<D> {
             crowded: Hush::default(),
             insecure: Hush::default(),
             open: Cell::default(),
+            sessions: Cell::default(),
             tunnels: Rc::default(),
             time: RefCell::new(WallTime {
                 second: -1,
@@ -224,12 +227,11 @@ impl<D: Dial> Worker<D> {
         self.deadlines.wake_all();
     }
 
-    /// Ends everything that is no tunnel; says how many connections that are, where each tunnel has its
-    /// own.
+    /// Ends everything that is no tunnel; says how many clients, or requests of one, notice it.
     pub(crate) fn cut_requests(&self) -> u32 {
         self.stage.set(Stage::TunnelsOnly);
         self.deadlines.wake_all();
-        self.open.get().saturating_sub(self.tunnels.get())
+        self.sessions.get().saturating_sub(self.tunnels.get())
     }
 
     /// Whether connections are to end as soon as they can, for whatever reason.
@@ -252,7 +254,7 @@ impl<D: Dial> Worker<D> {
         self.open.get()
     }
 
-    /// Tunnels; a connection of HTTP/2 may have several.
+    /// Tunnels, each of which is a session; a connection of HTTP/2 may have several.
     pub(crate) fn tunnels(&self) -> u32 {
         self.tunnels.get()
     }

@@ -149,6 +149,7 @@ impl<C: Io, D: Dial> Session<C, D> {
     }
 
     fn uncounted(worker: Rc<Worker<D>>, io: C, peer: Peer, listener: ListenerId) -> Self {
+        worker.sessions.set(worker.sessions.get() + 1);
         let plan = worker.plan();
         let of = plan.as_ref().and_then(|plan| plan.listener(listener));
         let state = if of.is_some_and(|listener| listener.is_tcp) {
@@ -436,6 +437,8 @@ impl<C: Io, D: Dial> Unpin for Session<C, D> {}
 impl<C: Io, D: Dial> Drop for Session<C, D> {
     fn drop(&mut self) {
         self.worker.deadlines.remove(self.key);
+        let sessions = &self.worker.sessions;
+        sessions.set(sessions.get().saturating_sub(1));
         if let Some(doing) = self.doing {
             self.worker.counters.close(doing);
             self.worker.handle_closed();

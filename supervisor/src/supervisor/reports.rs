@@ -168,7 +168,9 @@ impl Supervisor {
             RoleNews::Vrrp(FromVrrp::Timers(timers)) => self.node.handle_timers(timers),
             RoleNews::Proxy(FromProxy::Drained { cut }) => {
                 if cut > 0 {
-                    tracing::warn!("{cut} connections were cut at the end of the drain");
+                    tracing::warn!(
+                        "{cut} connections and streams were cut at the end of the drain"
+                    );
                 }
             }
             // It takes this process for gone, and would end anyway.

@@ -165,20 +165,30 @@ async fn tunnel_outlives_a_drain() {
     run(async {
         let lab = Lab::new([
             Script::Echo,
+            Script::Echo,
             Script::Replies(vec![("", Then::Hang), ("", Then::Hang)]),
         ]);
         let mut client = client(&lab).await;
         let (response, mut up) = client.send(connect("websocket"), false);
         let (_, mut down) = response.await.unwrap().into_parts();
+        let (response, mut second) = client.send(connect("websocket"), false);
+        let (_, mut second_down) = response.await.unwrap().into_parts();
         let (slow, _) = client.send(get("/app/"), true);
         a_second().await;
         lab.worker.drain();
         a_second().await;
-        lab.worker.cut_requests();
+        assert_eq!((lab.worker.open(), lab.worker.tunnels()), (1, 2));
+        assert_eq!(
+            lab.worker.cut_requests(),
+            1,
+            "the request, of one connection"
+        );
         let cut = Answer::of(slow).await;
         assert_eq!(cut.reset, Some(Reason::INTERNAL_ERROR));
         up.send_data("still there".into(), false).unwrap();
         assert_eq!(hear(&mut down).await.unwrap(), "still there");
+        second.send_data(Bytes::new(), true).unwrap();
+        assert!(hear(&mut second_down).await.is_none());
         assert_eq!((lab.worker.open(), lab.worker.tunnels()), (1, 1));
         up.send_data(Bytes::new(), true).unwrap();
         assert!(hear(&mut down).await.is_none());
