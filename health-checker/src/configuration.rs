@@ -22,7 +22,7 @@ const LISTENER_SPACING: Duration = Duration::from_millis(20);
 const LISTENER_THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
 
 /// How TLS is spoken with our own proxy. Whose certificate it shows is not the question.
-const OWN_PROXY: UpstreamTls = UpstreamTls {
+pub(crate) const OWN_PROXY: UpstreamTls = UpstreamTls {
     ca: Vec::new(),
     verify: false,
     sni: None,

@@ -66,6 +66,9 @@ pub fn reason(error: &io::Error) -> String {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "its certificate is signed by nobody who is trusted (`ca`)".into()
         }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "its certificate is signed with another key than that of its signer in `ca`".into()
+        }
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name (`sni`)".into(),

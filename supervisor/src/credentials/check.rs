@@ -61,7 +61,7 @@ fn check_upstream(tls: &settings::UpstreamTls, credentials: &Credentials, report
         return;
     }
     let spec = credentials.upstream(tls);
-    if spec.verify && spec.ca.is_empty() {
+    if spec.verify && tls.ca.is_none() && spec.ca.is_empty() {
         let message = "this system trusts nobody to sign certificates";
         let advice = "install ca-certificates, or give their ca";
         return report.push(tls.verify.position(), message, advice);
