@@ -1,11 +1,11 @@
-//! Certificates that are replaced while the node serves, as clients see it: curl, and a connection of
-//! `openssl s_client` that goes on.
+//! Certificates and OCSP responses that are replaced while the node serves, as clients see it: curl,
+//! `openssl s_client -status`, and a connection of s_client that goes on.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lab::{Certificate, Host, Lan, Node, wait_until};
+use lab::{Certificate, Host, Lan, Moment, Node, wait_until};
 
 const LONG: Duration = Duration::from_secs(40);
 
@@ -119,4 +119,154 @@ fn certificates_are_replaced_under_open_connections() {
     assert!(!is_served(host, &first));
     kept.ask();
     assert_eq!(node.log().matches(refusal).count(), 1, "{}", node.log());
+}
+
+#[test]
+fn a_reload_with_a_certificate_that_is_none_changes_nothing() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let used = Certificate::make(host.files(), "www");
+    let well = configuration(host, &used);
+    let node = Node::start(host, &well);
+    node.wait_for_service();
+    let mut kept = Kept::open(host);
+    kept.ask();
+    let [chain, key] = [&used.chain, &used.key].map(|path| format!("\"{}\"", path.display()));
+    for (right, wrong) in [(&chain, &key), (&key, &chain)] {
+        node.write_configuration(&well.replacen(right, wrong, 1));
+        let answer = node.control(&["reload"]);
+        assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+        let told = String::from_utf8_lossy(&answer.stderr).into_owned();
+        let why = format!("error: {} cannot be used: ", wrong.trim_matches('"'));
+        assert!(told.contains(&why), "{told}");
+        assert_all_get(host, &used);
+        kept.ask();
+    }
+    node.write_configuration(&well);
+    assert!(node.control(&["reload"]).status.success());
+    kept.ask();
+}
+
+/// A worker that may not start the thread that writes its access log cannot make ready for a change.
+/// What nobody could foresee is refused as a whole, told once, and made when the files change again.
+#[test]
+fn a_renewal_that_one_worker_refuses_is_made_by_none() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let make = |name| Certificate::make(host.files(), name);
+    let (used, first, second) = (make("www"), make("first"), make("second"));
+    first.replace_chain(&used);
+    first.replace_key(&used);
+    let log = host.files().join("access.log").display().to_string();
+    let logged = format!("[listeners.secure]\naccess_log = {{ path = \"{log}\" }}");
+    let configuration = configuration(host, &used).replace("[listeners.secure]", &logged)
+        + "\n[proxy]\nworkers = 2\n";
+    let node = Node::start(host, &configuration);
+    node.wait_for_service();
+    let mut kept = Kept::open(host);
+    kept.ask();
+    let workers = node.pids_of("proxy");
+    let pid = workers[1].to_string();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
+    let usual = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max processes"));
+    let usual = usual.and_then(|limits| limits.split_whitespace().next());
+    let user = lab::run(&["stat", "--format", "%U", &format!("/proc/{pid}")]);
+    // Its own user may set it; root may not where it has not all of its rights.
+    let limit = |threads: &str| {
+        let limit = format!("--nproc={threads}:");
+        let prlimit = ["prlimit", "--pid", &pid, &limit];
+        lab::run(&[&["runuser", "-u", user.trim(), "--"], &prlimit[..]].concat());
+    };
+    limit("0");
+    second.replace_chain(&used);
+    second.replace_key(&used);
+    let refusal = "the new configuration is refused, nothing has changed";
+    wait_until("the log says why", LONG, || {
+        node.log().contains(refusal).then_some(())
+    });
+    assert!(node.log().contains("proxy 1: "), "{}", node.log());
+    assert_all_get(host, &first);
+    kept.ask();
+    // More looks at the files, each of which could repeat it.
+    limit(usual.expect("a limit"));
+    let begun = Moment::now();
+    wait_until("six seconds", LONG, || {
+        (Moment::now().since(begun) > Duration::from_secs(6)).then_some(())
+    });
+    assert_eq!(node.log().matches(refusal).count(), 1, "{}", node.log());
+    assert_all_get(host, &first);
+    second.replace_chain(&used);
+    wait_until("the change", LONG, || {
+        node.log().contains("www.key changed").then_some(())
+    });
+    assert_all_get(host, &second);
+    kept.ask();
+    assert_eq!(node.pids_of("proxy"), workers);
+}
+
+/// A certificate of a CA, and responses of its responder: `good.der` and `revoked.der`.
+const RESPONDER: &str = r#"
+newkey="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+openssl req -x509 $newkey -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+openssl req $newkey -subj /CN=www.example.org -addext subjectAltName=DNS:www.example.org \
+    -keyout www.key -out www.csr
+openssl x509 -req -in www.csr -CA ca.pem -CAkey ca.key -set_serial 0x1001 -days 1 \
+    -copy_extensions copy -out www.pem
+openssl ocsp -issuer ca.pem -cert www.pem -no_nonce -reqout request.der
+printf 'V\t491231235959Z\t\t1001\tunknown\t/CN=www.example.org\n' >good
+printf 'R\t491231235959Z\t200101000000Z\t1001\tunknown\t/CN=www.example.org\n' >revoked
+for verdict in good revoked; do
+    openssl ocsp -index $verdict -rsigner ca.pem -rkey ca.key -CA ca.pem -reqin request.der \
+        -ndays 1 -respout $verdict.der
+done
+cp good.der www.der
+"#;
+
+/// What a client that asks for an OCSP response is told of the certificate.
+fn stapled(host: &Host) -> String {
+    let peer = format!("{}:443", host.address());
+    let ca = host.files().join("ca.pem").display().to_string();
+    let command = [
+        "openssl",
+        "s_client",
+        "-servername",
+        "www.example.org",
+        "-connect",
+    ];
+    let heard = host.run(&[&command[..], &[&peer, "-CAfile", &ca, "-status"]].concat());
+    assert!(heard.contains("Verify return code: 0 (ok)"), "{heard}");
+    let status = heard
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Cert Status: "));
+    status.unwrap_or("nothing").to_owned()
+}
+
+#[test]
+fn an_ocsp_response_is_stapled_and_replaced() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let folder = host.files();
+    let script = format!("cd {} && set -e\n{RESPONDER}", folder.display());
+    lab::run(&["sh", "-ec", &script]);
+    let file = |name: &str| folder.join(name);
+    let certificate = Certificate {
+        chain: file("www.pem"),
+        key: file("www.key"),
+    };
+    let plain = configuration(host, &certificate);
+    let node = Node::start(host, &plain);
+    node.wait_for_service();
+    assert_eq!(stapled(host), "nothing");
+    let ocsp = format!(", ocsp = \"{}\" }}]", file("www.der").display());
+    node.write_configuration(&plain.replace(" }]", &ocsp));
+    let answer = node.control(&["reload"]);
+    assert!(answer.status.success(), "{answer:?}");
+    assert_eq!(stapled(host), "good");
+    std::fs::rename(file("revoked.der"), file("www.der")).expect("a file can be renamed");
+    wait_until("the change", LONG, || {
+        node.log().contains("www.der changed").then_some(())
+    });
+    assert_eq!(stapled(host), "revoked");
 }
