@@ -12,7 +12,7 @@ pub struct Retries {
     /// What has to have happened. Default: connect and stale.
     pub on: Vec<RetryCause>,
     /// How many of an upstream's requests in a worker may be such that were sent again, in percent, 0
-    /// to 100; three may always. Default: 20.
+    /// to 100; ten may always. Default: 20.
     pub budget: u8,
 }
 
