@@ -20,8 +20,8 @@ const SECRET_KEYS: [&str; 11] = [
     "body",
     "authentication",
 ];
-/// A key that is like one of them by chance, and no secret: what is below it is looked at.
-const NO_SECRET: &str = "certificates";
+/// Keys, and a usual name of listeners, that are like one of them by chance: what is below is looked at.
+const NO_SECRETS: [&str; 2] = ["certificates", "secure"];
 /// How like one of them a key is that was meant as one: "adress" is like none.
 const LIKENESS_MIN: f64 = 0.85;
 
@@ -33,7 +33,7 @@ const LINE_OCTETS_MAX: usize = 1 << 10;
 /// Whether a key is for secrets, as far as its name tells.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let is_short = key.len() <= KEY_OCTETS_MAX && key != NO_SECRET;
+    let is_short = key.len() <= KEY_OCTETS_MAX && !NO_SECRETS.contains(&key.as_str());
     SECRET_KEYS.iter().any(|secret| {
         key.contains(secret) || is_short && strsim::jaro_winkler(&key, secret) >= LIKENESS_MIN
     })
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn paths_of_certificates_are_shown_and_a_key_that_stands_there_is_not() {
-        let text = r#"certificates = [{ chain = "/c.pem", key = "/c.key" }, { chain = "/d.pem", key = "MHcC" }]"#;
+        let text = r#"secure.tls.certificates = [{ chain = "/c.pem", key = "/c.key" }, { chain = "/d.pem", key = "MHcC" }]"#;
         let table = DeTable::parse(text).unwrap();
         let hidden: Vec<&str> = (secrets_of(table.get_ref()).into_iter())
             .map(|range| &text[range])

@@ -11,6 +11,7 @@ mod routers;
 mod scripts;
 mod shown;
 mod tls;
+mod upstreams;
 mod warnings;
 
 use settings::{Finding, Level, Source, load};
@@ -111,6 +112,7 @@ fn each_mistake_is_found_where_it_is() {
         auth::CASES,
         scripts::CASES,
         proxy::CASES,
+        upstreams::CASES,
         peers::CASES,
         tls::CASES,
         notify::CASES,
