@@ -105,7 +105,7 @@ impl Connections {
                 return Ok(shared.open(&self.kept, secure));
             }
         }
-        let mut shared = handshake(connect.await?).await?;
+        let mut shared = handshake(connect.await?, &self.kept).await?;
         let stream = shared.open(&self.kept, secure);
         connections.push(shared);
         Ok(stream)
@@ -136,7 +136,7 @@ impl Shared {
     fn open(&mut self, kept: &Kept, secure: bool) -> BackStream {
         self.idle_since = None;
         let (requests, life) = (self.requests.clone(), Rc::clone(&self.life));
-        BackStream::new(requests, life, Rc::clone(kept), secure)
+        BackStream::new(requests, life, kept.clone(), secure)
     }
 
     fn is_of_use(&mut self, now: Duration, timeout: Duration) -> bool {
@@ -144,8 +144,8 @@ impl Shared {
     }
 }
 
-async fn handshake<I: Io + std::fmt::Debug>(io: I) -> io::Result<Shared> {
-    let wire = Wire::new(io, 0);
+async fn handshake<I: Io + std::fmt::Debug>(io: I, kept: &Kept) -> io::Result<Shared> {
+    let wire = Wire::new(io, 0, kept.clone());
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)

@@ -116,7 +116,7 @@ impl<I: Io, D: Dial> Front<I, D> {
         listener: ListenerId,
     ) -> Option<Self> {
         let plan = worker.plan()?;
-        let wire = Wire::new(io, PREFACE);
+        let wire = Wire::new(io, PREFACE, worker.kept.clone());
         let handshake = builder(plan.listener(listener)?).handshake(wire.share());
         worker.handle_opened();
         worker.counters.open(Doing::Waiting);
@@ -218,7 +218,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             request,
             response,
             self.worker.lend(),
-            Rc::clone(&self.worker.kept),
+            self.worker.kept.clone(),
             &self.worker.request_ids,
         );
         match stream {

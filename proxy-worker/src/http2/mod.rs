@@ -10,6 +10,7 @@ mod back_stream;
 mod front;
 mod front_stream;
 mod incoming;
+mod kept;
 mod outgoing;
 mod preface;
 mod text;
@@ -18,15 +19,8 @@ mod wire;
 pub(crate) use back::Connections;
 pub(crate) use back_stream::BackStream;
 pub(crate) use front::Front;
+pub(crate) use kept::Kept;
 pub(crate) use preface::{Spoken, recognise};
-
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use core_http2::decode::Memory;
-
-/// Where what is sent on streams is kept until the connection has it.
-pub(crate) type Kept = Rc<RefCell<Memory>>;
 
 /// An error of a stream as one of a connection. Unlike a reset of TCP it says nothing about what the
 /// peer has read.

@@ -29,7 +29,7 @@ pub(super) fn poll_step<'a, R: ReadHead>(
     };
     Poll::Ready(
         decoder
-            .step(octets, &mut kept.borrow_mut())
+            .step(octets, &mut kept.pieces())
             .map_err(io::Error::other),
     )
 }
@@ -42,9 +42,7 @@ pub(super) fn send_body<R: ReadHead>(
     kept: &Kept,
 ) -> Result<(), h2::Error> {
     match part {
-        BodyPart::Payload(octets) => {
-            body.send_data(kept.borrow_mut().copy(octets), decoder.take_end())
-        }
+        BodyPart::Payload(octets) => body.send_data(kept.pieces().copy(octets), decoder.take_end()),
         BodyPart::Trailers(trailers) => body.send_trailers(trailers),
         BodyPart::End => body.send_data(Bytes::new(), true),
     }

@@ -12,13 +12,11 @@ use std::task::{Context, Poll, ready};
 use core_http2::{Frames, Offence};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Kept;
 use crate::io::Io;
 
 /// Octets that are collected before they are sent anyway.
 const COLLECTED_MAX: usize = 64 * 1024;
-
-/// A larger buffer is given back when it is empty.
-const BUFFER_KEPT: usize = 4 * 1024;
 
 /// Octets that are read at once, at least and at most.
 const READ_MIN: usize = 512;
@@ -31,6 +29,8 @@ pub(super) struct Wire<I>(Rc<RefCell<Line<I>>>);
 #[derive(Debug)]
 struct Line<I> {
     io: I,
+    kept: Kept,
+    /// Lent as long as there is something in it.
     unsent: Vec<u8>,
     sent: usize,
     /// Something that was sent waits in the stream.
@@ -50,9 +50,10 @@ struct Line<I> {
 
 impl<I: Io> Wire<I> {
     /// `preface`: octets that come before the first frame.
-    pub(super) fn new(io: I, preface: usize) -> Self {
+    pub(super) fn new(io: I, preface: usize, kept: Kept) -> Self {
         Self(Rc::new(RefCell::new(Line {
             io,
+            kept,
             unsent: Vec::new(),
             sent: 0,
             held_below: false,
@@ -113,22 +114,21 @@ impl<I: Io> Line<I> {
             self.moved = true;
             self.sent += count;
         }
-        ready!(self.io.poll_flush(cx, &mut self.moved))?;
         self.sent = 0;
-        self.unsent.clear();
-        if self.unsent.capacity() > BUFFER_KEPT {
-            self.unsent = Vec::new();
-        }
+        self.kept.take_back(std::mem::take(&mut self.unsent));
         let flushed = self.io.poll_flush(cx, &mut self.moved);
         self.held_below = flushed.is_pending();
         flushed
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unsent.len() < COLLECTED_MAX {
-            return Poll::Ready(Ok(()));
+        if self.unsent.len() >= COLLECTED_MAX {
+            ready!(self.poll_send(cx))?;
         }
-        self.poll_send(cx)
+        if self.unsent.capacity() == 0 {
+            self.unsent = self.kept.lend();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
