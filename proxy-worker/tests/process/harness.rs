@@ -9,9 +9,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use ipc::proxy::{
-    AccessLogSpec, Balance, BindSpec, FromProxy, ListenerLimits, ListenerProtocol, ListenerSpec,
-    ListenerTimeouts, LogFormat, ProxySnapshot, RetryOn, RouteAction, RouteSpec, ServerSpec,
-    ToProxy, UpstreamProtocol, UpstreamSpec,
+    AccessLogSpec, BindSpec, FromProxy, LogFormat, ProxySnapshot, RouteAction, ToProxy,
 };
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
@@ -21,6 +19,8 @@ use platform::process::Image;
 use platform::seqpacket::SeqPacket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::plain;
 
 /// Longer than any of this takes; not waited for unless something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -192,88 +192,15 @@ pub(crate) async fn back_end() -> SocketAddr {
 }
 
 pub(crate) fn snapshot(binds: &[(SocketAddr, bool)], server: SocketAddr) -> ProxySnapshot {
-    let route = |path: &str, action| RouteSpec {
-        listeners: vec![0],
-        host: None,
-        path: path.into(),
-        action,
-        websocket: true,
-        allow: Vec::new(),
-        deny: Vec::new(),
-    };
+    let routes = vec![
+        plain::route("/app/", RouteAction::Upstream(0)),
+        plain::route("/server-status", RouteAction::StubStatus),
+    ];
+    let mut snapshot = plain::snapshot(routes, vec![plain::server(server, 0)]);
     let bind = |&(address, new): &(SocketAddr, bool)| BindSpec { address, new };
-    ProxySnapshot {
-        node: "proxy101".into(),
-        drain_timeout: Duration::from_secs(5),
-        tunnel_drain_timeout: Duration::from_secs(600),
-        listeners: vec![ListenerSpec {
-            name: "public".into(),
-            binds: binds.iter().map(bind).collect(),
-            protocol: ListenerProtocol::Http { http2: false },
-            tls: None,
-            proxy_protocol: Vec::new(),
-            trusted_proxies: Vec::new(),
-            node_header: false,
-            access_log: None,
-            timeouts: ListenerTimeouts {
-                tls_handshake: Duration::from_secs(10),
-                head: Duration::from_secs(10),
-                body_idle: Duration::from_secs(30),
-                body_min_rate: 0,
-                keep_alive: Duration::from_secs(75),
-                send: Duration::from_secs(60),
-                tunnel: Duration::from_secs(3_600),
-            },
-            limits: ListenerLimits {
-                connections: 0,
-                connections_per_address: 0,
-                header_bytes: 32 * 1024,
-                headers: 100,
-                body: 10 * 1024 * 1024,
-                requests_per_connection: 1000,
-                h2_streams: 100,
-            },
-        }],
-        routes: vec![
-            route("/app/", RouteAction::Upstream(0)),
-            route("/server-status", RouteAction::StubStatus),
-        ],
-        upstreams: vec![UpstreamSpec {
-            name: "app".into(),
-            servers: vec![ServerSpec {
-                address: server,
-                weight: 1,
-                max_fails: 1,
-                fail_timeout: Duration::from_secs(10),
-                backup: false,
-                max_conns: 0,
-                ready: true,
-                gauge: 0,
-            }],
-            balance: Balance::RoundRobin,
-            protocol: UpstreamProtocol::Http1,
-            tls: None,
-            send_proxy: None,
-            idle_max: 256,
-            idle_timeout: Duration::from_secs(50),
-            requests_max: 0,
-            connect_timeout: Duration::from_secs(3),
-            read_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
-            queue_timeout: Duration::from_secs(5),
-            tries: 2,
-            retry_on: RetryOn {
-                connect: true,
-                stale: true,
-                timeout: false,
-                bad_gateway: false,
-                unavailable: false,
-                gateway_timeout: false,
-            },
-            retry_budget: 20,
-        }],
-        log_files: Vec::new(),
-    }
+    snapshot.listeners[0].binds = binds.iter().map(bind).collect();
+    snapshot.drain_timeout = Duration::from_secs(5);
+    snapshot
 }
 
 /// Reads until what was heard ends with `end`; an empty `end` is the end of the connection.

@@ -8,6 +8,8 @@ mod http2;
 mod http2_tls;
 mod http2_websocket;
 mod overload;
+#[path = "../shared/plain.rs"]
+mod plain;
 mod proxy_header;
 mod secure;
 mod serving;

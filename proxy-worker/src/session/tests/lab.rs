@@ -10,10 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ipc::proxy::{
-    Balance, ListenerLimits, ListenerProtocol, ListenerSpec, ListenerTimeouts, ProxySnapshot,
-    RetryOn, RouteAction, RouteSpec, ServerSpec, UpstreamProtocol, UpstreamSpec,
-};
+use ipc::proxy::{ProxySnapshot, RouteAction, ServerSpec};
 use platform::counters::SharedCounters;
 use platform::gauges::SharedGauges;
 use sha1::{Digest as _, Sha1};
@@ -26,6 +23,8 @@ use crate::gauges::Gauges;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
 use crate::session::Session;
 use crate::worker::Worker;
+
+use super::plain::{self, route};
 
 /// Octets that a stream in memory takes before its reader has to read.
 pub(super) const PIPE: usize = 16 * 1024;
@@ -383,18 +382,6 @@ pub(super) async fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().run_until(test).await
 }
 
-fn route(path: &str, action: RouteAction) -> RouteSpec {
-    RouteSpec {
-        listeners: vec![0],
-        host: None,
-        path: path.into(),
-        action,
-        websocket: true,
-        allow: Vec::new(),
-        deny: Vec::new(),
-    }
-}
-
 /// As [`snapshot`], with two servers.
 pub(super) fn two_servers() -> ProxySnapshot {
     let mut snapshot = snapshot();
@@ -404,88 +391,22 @@ pub(super) fn two_servers() -> ProxySnapshot {
 
 fn server(address: &str) -> ServerSpec {
     let address: SocketAddr = address.parse().unwrap();
-    ServerSpec {
-        address,
-        weight: 1,
-        max_fails: 1,
-        fail_timeout: Duration::from_secs(10),
-        backup: false,
-        max_conns: 0,
-        ready: true,
-        gauge: match address.ip() {
-            IpAddr::V4(ip) => u16::from(ip.octets()[3]),
-            IpAddr::V6(_) => 0,
-        },
-    }
+    let gauge = match address.ip() {
+        IpAddr::V4(ip) => u16::from(ip.octets()[3]),
+        IpAddr::V6(_) => 0,
+    };
+    plain::server(address, gauge)
 }
 
 /// One listener with the default times and limits, one upstream of one server.
 pub(super) fn snapshot() -> ProxySnapshot {
     let mut secret = route("/server-status/secret", RouteAction::StubStatus);
     secret.allow = vec!["10.0.0.0/8".parse().unwrap()];
-    ProxySnapshot {
-        node: "proxy101".into(),
-        drain_timeout: Duration::from_secs(30),
-        tunnel_drain_timeout: Duration::from_secs(600),
-        listeners: vec![ListenerSpec {
-            name: "public".into(),
-            binds: Vec::new(),
-            protocol: ListenerProtocol::Http { http2: false },
-            tls: None,
-            proxy_protocol: Vec::new(),
-            trusted_proxies: Vec::new(),
-            node_header: false,
-            access_log: None,
-            timeouts: ListenerTimeouts {
-                tls_handshake: Duration::from_secs(10),
-                head: Duration::from_secs(10),
-                body_idle: Duration::from_secs(30),
-                body_min_rate: 0,
-                keep_alive: Duration::from_secs(75),
-                send: Duration::from_secs(60),
-                tunnel: Duration::from_secs(3_600),
-            },
-            limits: ListenerLimits {
-                connections: 0,
-                connections_per_address: 0,
-                header_bytes: 32 * 1024,
-                headers: 100,
-                body: 10 * 1024 * 1024,
-                requests_per_connection: 1000,
-                h2_streams: 100,
-            },
-        }],
-        routes: vec![
-            route("/app/", RouteAction::Upstream(0)),
-            route("/status", RouteAction::StatusPage),
-            route("/server-status", RouteAction::StubStatus),
-            secret,
-        ],
-        upstreams: vec![UpstreamSpec {
-            name: "app".into(),
-            servers: vec![server("10.0.0.1:80")],
-            balance: Balance::RoundRobin,
-            protocol: UpstreamProtocol::Http1,
-            tls: None,
-            send_proxy: None,
-            idle_max: 256,
-            idle_timeout: Duration::from_secs(50),
-            requests_max: 0,
-            connect_timeout: Duration::from_secs(3),
-            read_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
-            queue_timeout: Duration::from_secs(5),
-            tries: 2,
-            retry_on: RetryOn {
-                connect: true,
-                stale: true,
-                timeout: false,
-                bad_gateway: false,
-                unavailable: false,
-                gateway_timeout: false,
-            },
-            retry_budget: 20,
-        }],
-        log_files: Vec::new(),
-    }
+    let routes = vec![
+        route("/app/", RouteAction::Upstream(0)),
+        route("/status", RouteAction::StatusPage),
+        route("/server-status", RouteAction::StubStatus),
+        secret,
+    ];
+    plain::snapshot(routes, vec![server("10.0.0.1:80")])
 }

@@ -9,6 +9,8 @@ mod http2_websocket;
 mod lab;
 mod octets;
 mod own_answers;
+#[path = "../../../tests/shared/plain.rs"]
+mod plain;
 mod relaying;
 mod retries;
 mod semantics;
