@@ -9,7 +9,7 @@ use crate::Malformed;
 use crate::fields::{checked, is_about_connection, write_line, write_trailers};
 
 /// What a handshake of HTTP/1.1 has, and one of HTTP/2 has no use for (RFC 8441 §5): left out.
-const WEBSOCKET_KEY: header::HeaderName = header::SEC_WEBSOCKET_KEY;
+const WEBSOCKET_KEY: &str = "sec-websocket-key";
 
 /// How a body is framed in HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub fn request(
     out: &mut Vec<u8>,
 ) -> Result<Framing, Malformed> {
     write_request_line(&head.method, &head.uri, out)?;
-    write_hosts(head, out)?;
-    let has_length = write_fields(&head.headers, out)?;
+    let has_length = write_fields(head, out)?;
     let framing = if has_body && !has_length {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         Framing::Chunked
@@ -67,46 +66,52 @@ pub fn extended_connect(
         return Err(Malformed::Authority);
     }
     write_request_line(&Method::GET, &head.uri, out)?;
-    write_hosts(head, out)?;
     // A tunnel is as long as it is.
-    if write_fields(&head.headers, out)? {
+    if write_fields(head, out)? {
         return Err(Malformed::Length);
     }
     out.extend_from_slice(b"connection: upgrade, close\r\nupgrade: websocket\r\n");
     let key = STANDARD.encode(entropy);
-    write_line(WEBSOCKET_KEY.as_str().as_bytes(), key.as_bytes(), out);
+    write_line(WEBSOCKET_KEY.as_bytes(), key.as_bytes(), out);
     out.extend_from_slice(b"\r\n");
     Ok(())
 }
 
-/// Appends the fields that go on as they are, and the cookies. Answers whether there is a length.
-fn write_fields(fields: &HeaderMap, out: &mut Vec<u8>) -> Result<bool, Malformed> {
-    let mut length = None;
-    let mut cookies = false;
-    for (name, value) in fields {
-        if *name == header::HOST || *name == WEBSOCKET_KEY {
-            continue;
-        }
-        if *name == header::COOKIE {
-            cookies = true;
-            continue;
-        }
+/// Appends the host, the fields that go on as they are, and the cookies. Answers whether there is a length.
+///
+/// `:authority` stands for `Host` (RFC 9113 §8.3.1); a field that says the same is left out.
+fn write_fields(head: &request::Parts, out: &mut Vec<u8>) -> Result<bool, Malformed> {
+    let authority = head.uri.authority().map(|one| one.as_str().as_bytes());
+    if let Some(authority) = authority {
+        write_line(b"host", authority, out);
+    } else if head.method == Method::CONNECT {
+        return Err(Malformed::Authority);
+    }
+    let (mut has_length, mut has_cookies) = (false, false);
+    for (name, value) in &head.headers {
         if is_about_connection(name) {
             return Err(Malformed::ConnectionField);
         }
         let value = checked(value)?;
-        if *name == header::TE && !value.eq_ignore_ascii_case(b"trailers") {
-            return Err(Malformed::Te);
-        }
-        if *name == header::CONTENT_LENGTH && length.replace(value).is_some() {
-            return Err(Malformed::Length);
+        match (name.as_str(), authority) {
+            (WEBSOCKET_KEY, _) => continue,
+            ("host", Some(authority)) if authority.eq_ignore_ascii_case(value) => continue,
+            ("host", Some(_)) => return Err(Malformed::Authority),
+            ("cookie", _) => {
+                has_cookies = true;
+                continue;
+            }
+            ("te", _) if !value.eq_ignore_ascii_case(b"trailers") => return Err(Malformed::Te),
+            ("content-length", _) if has_length => return Err(Malformed::Length),
+            ("content-length", _) => has_length = true,
+            _ => {}
         }
         write_line(name.as_str().as_bytes(), value, out);
     }
-    if cookies {
-        write_cookies(fields, out)?;
+    if has_cookies {
+        write_cookies(&head.headers, out);
     }
-    Ok(length.is_some())
+    Ok(has_length)
 }
 
 fn write_request_line(method: &Method, uri: &Uri, out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -134,36 +139,15 @@ fn write_request_line(method: &Method, uri: &Uri, out: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
-/// `:authority` stands for `Host` (RFC 9113 §8.3.1); a field that says the same is left out.
-fn write_hosts(head: &request::Parts, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let authority = head.uri.authority().map(http::uri::Authority::as_str);
-    if let Some(authority) = authority {
-        write_line(b"host", authority.as_bytes(), out);
-    }
-    if authority.is_none() && head.method == Method::CONNECT {
-        return Err(Malformed::Authority);
-    }
-    for host in head.headers.get_all(header::HOST) {
-        let host = checked(host)?;
-        match authority {
-            Some(one) if one.as_bytes().eq_ignore_ascii_case(host) => {}
-            Some(_) => return Err(Malformed::Authority),
-            None => write_line(b"host", host, out),
-        }
-    }
-    Ok(())
-}
-
 /// Cookies may come in crumbs; HTTP/1.1 knows one field (RFC 9113 §8.2.3).
-fn write_cookies(fields: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Malformed> {
+fn write_cookies(fields: &HeaderMap, out: &mut Vec<u8>) {
     let mut separator: &[u8] = b"cookie: ";
     for crumb in fields.get_all(header::COOKIE) {
         out.extend_from_slice(separator);
-        out.extend_from_slice(checked(crumb)?);
+        out.extend_from_slice(crumb.as_bytes());
         separator = b"; ";
     }
     out.extend_from_slice(b"\r\n");
-    Ok(())
 }
 
 /// Appends a server's response head, interim or final. `has_body` unless the stream ended with it;

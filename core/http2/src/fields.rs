@@ -1,6 +1,6 @@
 //! Which fields cross the border between the versions, and in which form: RFC 9113 §8.2.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Why a message of HTTP/2 is refused: the error of one stream, never of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,10 +34,10 @@ pub enum Malformed {
 /// Whether a field is about the connection that it comes over. `TE` is not among them: in HTTP/2 it
 /// has one meaning left.
 pub(crate) fn is_about_connection(name: &HeaderName) -> bool {
-    *name == header::CONNECTION
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::UPGRADE
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    matches!(
+        name.as_str(),
+        "connection" | "transfer-encoding" | "upgrade" | "keep-alive" | "proxy-connection"
+    )
 }
 
 /// The value, if it stands on one line by itself.

@@ -105,18 +105,9 @@ pub(super) fn read_fields(
     let mut length = Length::Unsaid;
     while let Some(line) = lines.next()? {
         let (name, value) = split_field(line).ok_or(Unreadable::Head)?;
-        let name = HeaderName::from_bytes(name).map_err(|_| Unreadable::Head)?;
-        if name == header::TRANSFER_ENCODING {
-            length = Length::Chunked;
-        }
-        // `trailers` is all that HTTP/2 permits (RFC 9113 §8.2.2).
-        let is_foreign_te = name == header::TE && !value.eq_ignore_ascii_case(b"trailers");
-        if is_about_connection(&name) || is_foreign_te {
+        let Some(name) = read_name(name, value, &mut length)? else {
             continue;
-        }
-        if name == header::CONTENT_LENGTH {
-            length = Length::Fixed(decimal(value).ok_or(Unreadable::Head)?);
-        }
+        };
         if fields.len() == FIELDS_MAX {
             return Err(Unreadable::Head);
         }
@@ -127,6 +118,45 @@ pub(super) fn read_fields(
             .map_err(|_| Unreadable::Head)?;
     }
     Ok((fields, length))
+}
+
+/// The name of a field that goes on; `length` takes what the field says about the body.
+fn read_name(
+    name: &[u8],
+    value: &[u8],
+    length: &mut Length,
+) -> Result<Option<HeaderName>, Unreadable> {
+    if let Some(name) = usual_name(name) {
+        return Ok(Some(name));
+    }
+    let name = HeaderName::from_bytes(name).map_err(|_| Unreadable::Head)?;
+    match name.as_str() {
+        "transfer-encoding" => *length = Length::Chunked,
+        "content-length" => *length = Length::Fixed(decimal(value).ok_or(Unreadable::Head)?),
+        // All that HTTP/2 permits (RFC 9113 §8.2.2).
+        "te" if !value.eq_ignore_ascii_case(b"trailers") => return Ok(None),
+        _ => {}
+    }
+    Ok(Some(name).filter(|name| !is_about_connection(name)))
+}
+
+/// Names that need no look at what they mean, as most servers write them: nothing is to be searched for.
+fn usual_name(name: &[u8]) -> Option<HeaderName> {
+    Some(match name {
+        b"Date" => header::DATE,
+        b"ETag" => header::ETAG,
+        b"Vary" => header::VARY,
+        b"Server" => header::SERVER,
+        b"Expires" => header::EXPIRES,
+        b"Location" => header::LOCATION,
+        b"Set-Cookie" => header::SET_COOKIE,
+        b"Content-Type" => header::CONTENT_TYPE,
+        b"Accept-Ranges" => header::ACCEPT_RANGES,
+        b"Cache-Control" => header::CACHE_CONTROL,
+        b"Last-Modified" => header::LAST_MODIFIED,
+        b"Content-Encoding" => header::CONTENT_ENCODING,
+        _ => return None,
+    })
 }
 
 /// The name and the value of a field, without the space around the value.
