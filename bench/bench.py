@@ -13,18 +13,18 @@ import time
 import loads
 from contenders import Stage
 
-# name: (the load of a round, the most that our ratio to nginx may be)
+# name: (the load of a round, the most that our ratio to nginx may be, whether the bare relay can serve it)
 CPU_ROWS = {
-    "1 KiB, keep-alive": (lambda o, c, f: loads.wrk(o, c, "/1k"), 0.75),
-    "the same with a browser's 12 headers": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=loads.BROWSER), 0.68),
-    "connection per request": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=["Connection: close"]), 0.75),
-    "64 KiB bodies": (lambda o, c, f: loads.wrk(o, c, "/64k"), 0.80),
-    "1 MiB bodies": (lambda o, c, f: loads.wrk(o, c, "/1m", connections=16), 1.00),
-    "POST 16 KiB": (lambda o, c, f: loads.wrk(o, c, "/post", body=16384, folder=f), 0.68),
-    "4 KiB, chunked": (lambda o, c, f: loads.wrk(o, c, "/chunked/4k"), 0.48),
-    "TLS keep-alive": (lambda o, c, f: loads.wrk(o, c, "/1k", tls=True), 0.65),
-    "full TLS handshakes": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=["Connection: close"], tls=True), 0.55),
-    "HTTP/2 over TLS in front": (lambda o, c, f: loads.h2load(o, c, "/1k"), 0.60),
+    "1 KiB, keep-alive": (lambda o, c, f: loads.wrk(o, c, "/1k"), 0.75, True),
+    "the same with a browser's 12 headers": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=loads.BROWSER), 0.68, True),
+    "connection per request": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=["Connection: close"]), 0.75, False),
+    "64 KiB bodies": (lambda o, c, f: loads.wrk(o, c, "/64k"), 0.80, True),
+    "1 MiB bodies": (lambda o, c, f: loads.wrk(o, c, "/1m", connections=16), 1.00, True),
+    "POST 16 KiB": (lambda o, c, f: loads.wrk(o, c, "/post", body=16384, folder=f), 0.68, True),
+    "4 KiB, chunked": (lambda o, c, f: loads.wrk(o, c, "/chunked/4k"), 0.48, True),
+    "TLS keep-alive": (lambda o, c, f: loads.wrk(o, c, "/1k", tls=True), 0.65, False),
+    "full TLS handshakes": (lambda o, c, f: loads.wrk(o, c, "/1k", headers=["Connection: close"], tls=True), 0.55, False),
+    "HTTP/2 over TLS in front": (lambda o, c, f: loads.h2load(o, c, "/1k"), 0.60, False),
 }
 
 # HAProxy reserves two descriptors for each connection: so many fit the usual hard limit of 20,000.
@@ -43,24 +43,29 @@ class Table:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def cpu_figures(options, contenders, folder):
+def cpu_figures(options, contenders, relay, folder):
     """CPU microseconds per request: the median of the rounds, and the ratio to nginx."""
-    table = Table(["CPU per request", "nginx", "HAProxy", "ratio", "Evenkeel", "ratio", "at most"])
-    for name, (load, at_most) in CPU_ROWS.items():
+    table = Table(["CPU per request", "nginx", "HAProxy", "ratio", "bare relay", "ratio", "Evenkeel", "ratio", "at most"])
+    for name, (load, at_most, is_for_relay) in CPU_ROWS.items():
         if options.only not in name:
             continue
-        rounds = {one.name: [] for one in contenders}
-        for _ in range(options.rounds):
-            for one in contenders:
+        all_of_them = [*contenders, relay] if is_for_relay else contenders
+        rounds = {one.name: [] for one in all_of_them}
+        for number in range(options.rounds):
+            # There and back: what changes with time meets all alike.
+            for one in all_of_them if number % 2 == 0 else reversed(all_of_them):
                 before = one.cpu_seconds()
                 served = load(options, one, folder)
                 if served.failed:
                     print(f"{one.name}: {name}: {served.failed} of {served.requests} failed", file=sys.stderr)
                 rounds[one.name].append((one.cpu_seconds() - before) * 1e6 / max(served.requests, 1))
         medians = {one: statistics.median(values) for one, values in rounds.items()}
-        nginx, haproxy, ours = medians["nginx"], medians["haproxy"], medians["evenkeel"]
-        cells = [f"{nginx:.1f} µs", f"{haproxy:.1f} µs", f"{haproxy / nginx:.2f}", f"{ours:.1f} µs"]
-        table.add(name, [*cells, f"**{ours / nginx:.2f}**", f"{at_most:.2f}"], **medians, at_most=at_most)
+        cells = [f"{medians['nginx']:.1f} µs"]
+        for one in ("haproxy", "relay", "evenkeel"):
+            figure = medians.get(one)
+            cells += [f"{figure:.1f} µs", f"{figure / medians['nginx']:.2f}"] if figure else ["", ""]
+        cells[-1] = f"**{cells[-1]}**"
+        table.add(name, [*cells, f"{at_most:.2f}"], **medians, at_most=at_most)
     return table.rows
 
 
@@ -135,8 +140,9 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     figures = {}
     with Stage(options) as stage:
-        contenders = stage.start_all()
-        for part in (cpu_figures, memory_figures, latency_figures, reload_figures):
+        contenders, relay = stage.start_all()
+        figures |= cpu_figures(options, contenders, relay, stage.folder)
+        for part in (memory_figures, latency_figures, reload_figures):
             figures |= part(options, contenders, stage.folder)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")

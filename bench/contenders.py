@@ -1,4 +1,4 @@
-"""The proxies that are compared and the back end behind them: their configurations, and how they are started.
+"""The proxies that are compared, the back end behind them and a relay that only copies: how they are started.
 
 Each is set up as an expert would: one worker, connections to the back end kept, no access log, reuseport, the same
 forwarding fields, TLS 1.3 with one P-256 certificate, HTTP/2 on the TLS port.
@@ -14,28 +14,16 @@ import tempfile
 import time
 
 BACK = 18190
+RELAY = 18197
 
-NGINX_COMMON = """
-worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.log;
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 18000; }}
 http {{
   access_log off; keepalive_requests 100000000; client_max_body_size 0; keepalive_timeout 600s;
-  client_body_temp_path {folder}/{name}-body; proxy_temp_path {folder}/{name}-proxy;
-  fastcgi_temp_path {folder}/{name}-f; uwsgi_temp_path {folder}/{name}-u; scgi_temp_path {folder}/{name}-s;
+  client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
+  fastcgi_temp_path {folder}/nginx-f; uwsgi_temp_path {folder}/nginx-u; scgi_temp_path {folder}/nginx-s;
   client_body_buffer_size 64k;
-  {body}
-}}
-"""
-
-BACK_END = """
-  server {{
-    listen 127.0.0.1:{back} reuseport backlog=4096; root {folder}/files;
-    location /post {{ return 200 "taken"; }}
-    location /chunked/ {{ alias {folder}/files/; ssi on; ssi_types *; }}
-  }}
-"""
-
-NGINX = """
   upstream back {{ server 127.0.0.1:{back}; keepalive 256; keepalive_requests 100000000; }}
   ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.2 TLSv1.3;
   server {{
@@ -48,6 +36,7 @@ NGINX = """
       proxy_set_header X-Real-IP $remote_addr;
     }}
   }}
+}}
 """
 
 HAPROXY = """
@@ -170,25 +159,18 @@ class Stage:
         path.write_text(text.format(folder=self.folder, back=BACK, **values))
         return path
 
-    def nginx(self, core, name, body):
-        path = self.folder / f"{name}.conf"
-        path.write_text(NGINX_COMMON.format(folder=self.folder, name=name, body=body))
-        return self.start(core, ["nginx", "-c", path])
-
     def start_all(self):
-        self.make_files()
-        back = BACK_END.format(back=BACK, folder=self.folder)
-        self.nginx(self.options.load_core, "back", back)
+        self.make_certificate()
+        programs = pathlib.Path(self.options.evenkeel).parent
+        self.start(self.options.load_core, [programs / "bench-back-end", BACK])
         contenders = [self.start_nginx(), self.start_haproxy(), self.start_evenkeel()]
-        for port in [BACK, *(port for one in contenders for port in (one.plain, one.tls))]:
+        command = [programs / "bench-relay", RELAY, BACK]
+        relay = Contender("relay", RELAY, None, self.start(self.options.proxy_core, command), None)
+        for port in [BACK, RELAY, *(port for one in contenders for port in (one.plain, one.tls))]:
             self.wait_for(port)
-        return contenders
+        return contenders, relay
 
-    def make_files(self):
-        files = self.folder / "files"
-        files.mkdir()
-        for name, size in [("1k", 1024), ("4k", 4096), ("64k", 65536), ("1m", 1048576)]:
-            (files / name).write_bytes(b"x" * size)
+    def make_certificate(self):
         subprocess.run(
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=bench"
             " -addext subjectAltName=DNS:bench,IP:127.0.0.1 -keyout key.pem -out cert.pem".split(),
@@ -199,8 +181,8 @@ class Stage:
 
     def start_nginx(self):
         ports = {"plain": 18191, "tls": 18194}
-        body = NGINX.format(folder=self.folder, back=BACK, **ports)
-        process = self.nginx(self.options.proxy_core, "rival", body)
+        config = self.write("nginx.conf", NGINX, **ports)
+        process = self.start(self.options.proxy_core, ["nginx", "-c", config])
         return Contender("nginx", **ports, process=process, reload=lambda: process.send_signal(signal.SIGHUP))
 
     def start_haproxy(self):
