@@ -31,40 +31,54 @@ pub(crate) enum Field {
     Other,
 }
 
-/// Classifies a field name, by length first so that most names cost one comparison or none.
+/// The names that mean something, by their length: most names are compared with one other or none.
+static KNOWN: [&[(&[u8], Field)]; 21] = [
+    &[],
+    &[],
+    &[(b"te", Field::Te)],
+    &[],
+    &[(b"host", Field::Host), (b"date", Field::Date)],
+    &[],
+    &[(b"expect", Field::Expect), (b"x-node", Field::NodeHeader)],
+    &[(b"trailer", Field::Trailer), (b"upgrade", Field::Upgrade)],
+    &[],
+    &[
+        (b"forwarded", Field::Identity),
+        (b"x-real-ip", Field::Identity),
+    ],
+    &[
+        (b"connection", Field::Connection),
+        (b"keep-alive", Field::KeepAlive),
+    ],
+    &[],
+    &[
+        (b"x-request-id", Field::RequestId),
+        (b"max-forwards", Field::MaxForwards),
+    ],
+    &[(b"authorization", Field::Authorization)],
+    &[(b"content-length", Field::ContentLength)],
+    &[],
+    &[
+        (b"proxy-connection", Field::HopByHop),
+        (b"www-authenticate", Field::Challenge),
+    ],
+    &[
+        (b"transfer-encoding", Field::TransferEncoding),
+        (b"sec-websocket-key", Field::WebSocketKey),
+    ],
+    &[(b"proxy-authenticate", Field::HopByHop)],
+    &[(b"proxy-authorization", Field::HopByHop)],
+    &[(b"sec-websocket-accept", Field::WebSocketAccept)],
+];
+
+/// Classifies a field name.
 pub(crate) fn classify(name: &[u8]) -> Field {
-    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-    let known = match name.len() {
-        2 if is(b"te") => Field::Te,
-        4 if is(b"host") => Field::Host,
-        4 if is(b"date") => Field::Date,
-        6 if is(b"expect") => Field::Expect,
-        6 if is(b"x-node") => Field::NodeHeader,
-        7 if is(b"trailer") => Field::Trailer,
-        7 if is(b"upgrade") => Field::Upgrade,
-        9 if is(b"forwarded") || is(b"x-real-ip") => Field::Identity,
-        10 if is(b"connection") => Field::Connection,
-        10 if is(b"keep-alive") => Field::KeepAlive,
-        12 if is(b"x-request-id") => Field::RequestId,
-        12 if is(b"max-forwards") => Field::MaxForwards,
-        13 if is(b"authorization") => Field::Authorization,
-        14 if is(b"content-length") => Field::ContentLength,
-        16 if is(b"proxy-connection") => Field::HopByHop,
-        16 if is(b"www-authenticate") => Field::Challenge,
-        17 if is(b"transfer-encoding") => Field::TransferEncoding,
-        17 if is(b"sec-websocket-key") => Field::WebSocketKey,
-        18 if is(b"proxy-authenticate") => Field::HopByHop,
-        19 if is(b"proxy-authorization") => Field::HopByHop,
-        20 if is(b"sec-websocket-accept") => Field::WebSocketAccept,
-        _ => Field::Other,
-    };
-    if known != Field::Other {
-        return known;
+    let mut known = KNOWN.get(name.len()).into_iter().copied().flatten();
+    match known.find(|(known, _)| name.eq_ignore_ascii_case(known)) {
+        Some((_, field)) => *field,
+        None if is_forwarded(name) => Field::Identity,
+        None => Field::Other,
     }
-    if is_forwarded(name) {
-        return Field::Identity;
-    }
-    Field::Other
 }
 
 /// A name with an underscore: many servers read it as a dash, so it could pass for any other field.
@@ -76,8 +90,8 @@ pub(crate) fn is_alias(name: &[u8]) -> bool {
 /// Whether a name is one of the `X-Forwarded-` family.
 pub(crate) fn is_forwarded(name: &[u8]) -> bool {
     const FAMILY: &[u8] = b"x-forwarded-";
-    let (start, rest) = name.split_at_checked(FAMILY.len()).unwrap_or_default();
-    start.eq_ignore_ascii_case(FAMILY) && !rest.is_empty()
+    let start = name.get(..FAMILY.len());
+    name.len() > FAMILY.len() && start.is_some_and(|start| start.eq_ignore_ascii_case(FAMILY))
 }
 
 /// Fields that `Connection` never removes, whatever it names (CVE-2024-45410). Those that we set
@@ -215,6 +229,12 @@ mod tests {
 
     #[test]
     fn names_are_classified_whatever_their_case() {
+        for (length, known) in KNOWN.iter().enumerate() {
+            for (name, field) in *known {
+                assert_eq!(name.len(), length, "{}", name.escape_ascii());
+                assert_eq!(classify(&name.to_ascii_uppercase()), *field);
+            }
+        }
         let cases: [(&str, Field); 11] = [
             ("Host", Field::Host),
             ("hOST", Field::Host),
