@@ -266,6 +266,15 @@ impl Host {
         self.inside(|| run(argv))
     }
 
+    /// Waits until somebody listens on a port here.
+    pub fn wait_for_port(&self, port: u16) {
+        let filter = format!("sport = :{port}");
+        wait_until("a server", Duration::from_secs(40), || {
+            let listening = self.run(&["ss", "-Hltn", &filter]);
+            (!listening.is_empty()).then_some(())
+        });
+    }
+
     /// Whether `ip addr` shows the address on `em1`.
     pub fn owns(&self, address: &str) -> bool {
         let shown = run(&[

@@ -3,11 +3,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use lab::{Host, Lan, Node, Running, run, wait_until};
-
-const LONG: Duration = Duration::from_secs(40);
+use lab::{Host, Lan, Node, Running, run};
 
 /// Debian's, which has Debian's modules.
 const PYTHON: &str = "/usr/bin/python3";
@@ -138,15 +135,6 @@ fn python(host: &Host, script: &str) -> Running {
     host.inside(|| Running::start(command, &host.files().join("python.log")))
 }
 
-/// Waits until somebody listens on a port of a host.
-fn wait_for_port(host: &Host, port: u16) {
-    let filter = format!("sport = :{port}");
-    wait_until("a server", LONG, || {
-        let listening = host.run(&["ss", "-Hltn", &filter]);
-        (!listening.is_empty()).then_some(())
-    });
-}
-
 #[test]
 fn real_clients_and_servers_talk_through_tunnels() {
     let lan = Lan::new();
@@ -156,7 +144,7 @@ fn real_clients_and_servers_talk_through_tunnels() {
     let ports = [(first, 8001), (first, 8002), (first, 8443), (second, 8443)];
     ports
         .into_iter()
-        .for_each(|(host, port)| wait_for_port(host, port));
+        .for_each(|(host, port)| host.wait_for_port(port));
     let node = Node::start(lan.host("proxy101"), CONFIGURATION);
     node.wait_for_service();
 
