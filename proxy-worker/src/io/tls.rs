@@ -18,8 +18,11 @@ use super::{Io, Tcp};
 const CIPHERTEXT: usize = 64 * 1024;
 
 /// As many at least, however little room there is for what is in them: what does not fit stays in
-/// rustls, which bears a record of 16 KiB and no more.
+/// rustls.
 const CIPHERTEXT_MIN: usize = 4096;
+
+/// rustls refuses octets while it has more plaintext than this that nobody has read: a full record.
+const PLAINTEXT_MAX: usize = 16 * 1024;
 
 /// Memory for octets from the network, of the moment: what is read is decrypted in the same poll.
 #[derive(Clone, Debug)]
@@ -56,6 +59,9 @@ pub(crate) struct Tls<I: Io = Tcp> {
     tcp: I,
     tls: Box<Connection>,
     ciphertext: Ciphertext,
+    /// Octets from the network that rustls did not take yet. Seldom any: that needs little room for what
+    /// is in a full record, and small records behind it.
+    held: Vec<u8>,
     /// The peer gets no word of farewell.
     reset: bool,
 }
@@ -67,6 +73,7 @@ impl<I: Io> Tls<I> {
             tcp,
             tls: Box::new(tls),
             ciphertext,
+            held: Vec::new(),
             reset: false,
         }
     }
@@ -122,17 +129,21 @@ impl<I: Io> Tls<I> {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<(usize, bool)>> {
-        let tls = &mut self.tls;
+        let (tls, held) = (&mut self.tls, &mut self.held);
         let limit = room.len();
-        let received = self
-            .ciphertext
-            .poll_with(cx, &mut self.tcp, limit, |octets| {
-                if octets.is_empty() {
-                    tls.read_tls(&mut io::empty())?;
-                    return Ok((0, true));
-                }
-                Ok((decrypt(tls, octets, room)?, false))
-            });
+        let received = if held.is_empty() {
+            self.ciphertext
+                .poll_with(cx, &mut self.tcp, limit, |octets| {
+                    if octets.is_empty() {
+                        tls.read_tls(&mut io::empty())?;
+                        return Ok((0, true));
+                    }
+                    Ok((decrypt(tls, octets, room, held)?, false))
+                })
+        } else {
+            let octets = std::mem::take(held);
+            Poll::Ready(decrypt(tls, &octets, room, held).map(|count| (count, false)))
+        };
         if let Poll::Ready(Err(_)) = &received {
             // Whatever was wrong, the peer is told by an alert that is waiting now.
             self.send(cx);
@@ -158,21 +169,33 @@ impl<I: Io> Tls<I> {
     }
 }
 
-/// Decrypts octets into `room`, and leaves in rustls what does not fit.
-fn decrypt(tls: &mut Connection, mut octets: &[u8], room: &mut [u8]) -> io::Result<usize> {
+/// Decrypts octets into `room`, and leaves in rustls what does not fit, or in `held` what rustls does not
+/// take.
+fn decrypt(
+    tls: &mut Connection,
+    mut octets: &[u8],
+    room: &mut [u8],
+    held: &mut Vec<u8>,
+) -> io::Result<usize> {
     let mut filled = 0;
     while !octets.is_empty() {
         if tls.read_tls(&mut octets)? == 0 {
             // After the end that the peer has announced.
             break;
         }
-        tls.process_new_packets()
+        let state = tls
+            .process_new_packets()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let rest = room.get_mut(filled..).unwrap_or_default();
-        match tls.reader().read(rest) {
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        let count = match tls.reader().read(rest) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
+        };
+        filled += count;
+        if state.plaintext_bytes_to_read().saturating_sub(count) > PLAINTEXT_MAX {
+            held.extend_from_slice(octets);
+            break;
         }
     }
     Ok(filled)

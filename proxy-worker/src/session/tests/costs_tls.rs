@@ -19,7 +19,7 @@ const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi";
 
 /// Two ends that know each other.
-fn ends() -> (ServerConnection, ClientConnection) {
+pub(super) fn ends() -> (ServerConnection, ClientConnection) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["a".into()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

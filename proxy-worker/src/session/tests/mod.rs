@@ -11,6 +11,7 @@ mod octets;
 mod own_answers;
 #[path = "../../../tests/shared/plain.rs"]
 mod plain;
+mod records;
 mod relaying;
 mod retries;
 mod semantics;
