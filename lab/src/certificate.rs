@@ -23,9 +23,11 @@ impl Certificate {
         let curve = ["-pkeyopt", "ec_paramgen_curve:P-256"];
         let subject = ["-subj", "/CN=www.example.org"];
         let names = ["-addext", "subjectAltName=DNS:www.example.org"];
+        // As a server's, it signs nothing.
+        let use_of_it = ["-addext", "basicConstraints=critical,CA:FALSE"];
         let files = ["-out", text(&chain), "-keyout", text(&key)];
-        let command: [&[&str]; 6] = [&["openssl"], &kind, &curve, &subject, &names, &files];
-        run(&command.concat());
+        let command: [&[&str]; 5] = [&kind, &curve, &subject, &names, &use_of_it];
+        run(&[&["openssl"], &command.concat()[..], &files].concat());
         Self { chain, key }
     }
 

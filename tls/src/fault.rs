@@ -78,6 +78,11 @@ pub fn reason(error: &io::Error) -> String {
         Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         ) => "its certificate is not valid yet; is the clock right?".into(),
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
+            "its certificate is that of a signer (CA:TRUE), and of no server".into()
+        }
         Error::NoCertificatesPresented => "the peer shows no certificate".into(),
         Error::AlertReceived(alert) => format!("the peer refuses: {alert:?}"),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {

@@ -250,6 +250,11 @@ fn servers_are_checked_unless_nobody_wants_it() {
             &good,
             "its certificate is signed by nobody who is trusted (`ca`)",
         ),
+        (
+            upstream(&ours, None),
+            &ours.itself(),
+            "its certificate is that of a signer (CA:TRUE), and of no server",
+        ),
         (unchecked, &expired, ""),
     ];
     let address: IpAddr = "192.0.2.1".parse().unwrap();

@@ -29,6 +29,15 @@ impl Authority {
         self.0.pem().into_bytes()
     }
 
+    /// Its own certificate, as that of a server.
+    pub(crate) fn itself(&self) -> CertificateSpec {
+        CertificateSpec {
+            chain: self.pem(),
+            key: SecretOctets(self.0.key().serialize_pem().into_bytes()),
+            ocsp: Vec::new(),
+        }
+    }
+
     /// A certificate with an ECDSA key.
     pub(crate) fn sign(&self, names: &[&str]) -> CertificateSpec {
         self.sign_with(names, &PKCS_ECDSA_P256_SHA256, 2100)
