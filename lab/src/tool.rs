@@ -68,9 +68,12 @@ pub fn wait_until<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Op
     }
 }
 
-/// Writes a shell script that everybody may run.
+/// Writes a shell script that everybody may run. It takes the place of one that may just be running:
+/// nobody can write to that.
 pub(crate) fn write_script(path: &Path, body: &str) {
-    fs::write(path, format!("#!/bin/sh\n{body}"))
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, format!("#!/bin/sh\n{body}"))
+        .and_then(|()| fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)))
+        .and_then(|()| fs::rename(&fresh, path))
         .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
