@@ -179,6 +179,11 @@ impl Bridge {
         })
     }
 
+    /// The namespace that it is in, with its ports.
+    pub const fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// Lays a cable: a port called `port` on the bridge, and at the other end, in `namespace`, an
     /// interface called `interface` with `address`/`prefix`. Both are up.
     ///

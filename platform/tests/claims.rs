@@ -12,18 +12,19 @@ use platform::topology::{Bridge, Namespace};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn interface() -> Interface {
+fn interface(name: &str) -> Interface {
     let list = Interfaces::open()
         .and_then(|mut all| all.list())
         .expect("netlink");
-    let found = list.into_iter().find(|found| found.name == "em1");
+    let found = list.into_iter().find(|found| found.name == name);
     found.expect("the interface")
 }
 
-/// Until the kernel has noticed the carrier, an interface swallows what is sent.
-fn interface_that_is_up() -> Interface {
+/// Until the kernel has noticed the carrier, an interface swallows what is sent, and a port what is to
+/// go through it.
+fn interface_that_is_up(name: &str) -> Interface {
     loop {
-        let found = interface();
+        let found = interface(name);
         if found.is_up {
             return found;
         }
@@ -44,9 +45,12 @@ fn claims_of_the_watched_addresses_are_heard_and_no_others() {
     let [ours, theirs] = [101, 102].map(|host| {
         let namespace = Namespace::new().expect("a namespace");
         let address = Ipv4Addr::new(192, 168, 0, host);
+        let port = format!("p{host}");
         bridge
-            .connect(&format!("p{host}"), &namespace, "em1", address, 24)
+            .connect(&port, &namespace, "em1", address, 24)
             .expect("a cable");
+        let noticed = bridge.namespace().run(|| interface_that_is_up(&port));
+        noticed.expect("the namespace");
         namespace
     });
     let heard = ours.run(|| {
@@ -54,12 +58,12 @@ fn claims_of_the_watched_addresses_are_heard_and_no_others() {
             .enable_all()
             .build()
             .unwrap();
-        let own = interface_that_is_up();
+        let own = interface_that_is_up("em1");
         let claimed = |claims: &[&str]| {
             let claims = addresses(claims);
             theirs
                 .run(move || {
-                    let interface = interface_that_is_up();
+                    let interface = interface_that_is_up("em1");
                     let mut announcer = Announcer::open(&interface).expect("a packet socket");
                     for claim in claims {
                         announcer.announce(claim).expect("sent");

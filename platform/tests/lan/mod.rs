@@ -25,9 +25,11 @@ pub(crate) fn link() -> Link {
     let b = Namespace::new().expect("a namespace");
     bridge.connect("a", &a, "em1", A, 24).expect("a cable");
     bridge.connect("b", &b, "em1", B, 24).expect("a cable");
-    for node in [&a, &b] {
-        // Until the kernel has noticed the carrier, an interface swallows what is sent.
-        let is_up = || eventually("a carrier", || interface("em1").is_up);
+    let switch = bridge.namespace();
+    for (node, name) in [(&a, "em1"), (&b, "em1"), (switch, "a"), (switch, "b")] {
+        // Until the kernel has noticed the carrier, an interface swallows what is sent, and a port what
+        // is to go through it.
+        let is_up = || eventually("a carrier", || interface(name).is_up);
         node.run(is_up).expect("the namespace");
     }
     Link {
