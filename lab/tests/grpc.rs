@@ -1,9 +1,9 @@
-//! gRPC with its own library at both ends (Debian's python3-grpcio), HTTP/2 all the way: streams in both
-//! directions at once, and an end that only trailers tell.
+//! gRPC with its own library at both ends (Debian's python3-grpcio), HTTP/2 all the way, with TLS in front
+//! and without: streams in both directions at once, and an end that only trailers tell.
 
 use std::process::Command;
 
-use lab::{Lan, Node, Running};
+use lab::{Certificate, Lan, Node, Running};
 
 /// Debian's, which has Debian's modules.
 const PYTHON: &str = "/usr/bin/python3";
@@ -15,6 +15,10 @@ address = "192.168.0.101"
 [listeners.web]
 bind = ["192.168.0.101:80"]
 http2 = true
+
+[listeners.secure]
+bind = ["192.168.0.101:443"]
+tls = { certificates = [{ chain = "CHAIN", key = "KEY" }] }
 
 [[routes]]
 path = "/lab.Echo/"
@@ -69,10 +73,17 @@ server.start()
 server.wait_for_termination()
 "#;
 
+/// Takes the certificate to trust, or none to come without TLS.
 const CLIENT: &str = r#"
-import grpc, queue
+import grpc, queue, sys
 
-channel = grpc.insecure_channel("192.168.0.101:80")
+if sys.argv[1:]:
+    with open(sys.argv[1], "rb") as certificate:
+        trusted = grpc.ssl_channel_credentials(certificate.read())
+    name = (("grpc.ssl_target_name_override", "www.example.org"),)
+    channel = grpc.secure_channel("192.168.0.101:443", trusted, name)
+else:
+    channel = grpc.insecure_channel("192.168.0.101:80")
 
 def failure(call):
     try:
@@ -121,7 +132,15 @@ fn grpc_goes_from_end_to_end() {
     command.args(["-c", SERVER]);
     let _server = app.inside(|| Running::start(command, &app.files().join("grpc.log")));
     app.wait_for_port(50051);
-    let node = Node::start(lan.host("proxy101"), CONFIGURATION);
+    let proxy = lan.host("proxy101");
+    let certificate = Certificate::make(proxy.files(), "www");
+    let chain = certificate.chain.display().to_string();
+    let key = certificate.key.display().to_string();
+    let configuration = CONFIGURATION.replace("CHAIN", &chain).replace("KEY", &key);
+    let node = Node::start(proxy, &configuration);
     node.wait_for_service();
-    assert_eq!(client.run(&[PYTHON, "-c", CLIENT]), "all is well\n");
+    let talk = [PYTHON, "-c", CLIENT, &chain];
+    for arguments in [&talk[..], &talk[..3]] {
+        assert_eq!(client.run(arguments), "all is well\n");
+    }
 }
