@@ -16,7 +16,7 @@ pub const SLOTS_MAX: usize = 256;
 
 const SLOTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(SLOTS_MAX - 1);
 
-/// One worker's block of counters. It alone writes there, so nothing has to be locked.
+/// One worker's block of counters. After an upgrade the worker that is left writes there too.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Slot {
@@ -26,12 +26,16 @@ pub struct Slot {
 impl Slot {
     /// Adds to a counter; `index` is below [`COUNTERS_PER_SLOT`], others are ignored.
     pub fn add(&self, index: usize, amount: u64) {
-        self.set(index, self.load(index).wrapping_add(amount));
+        if let Some(counter) = self.counters.get(index) {
+            counter.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     /// Takes from a counter that goes up and down.
     pub fn subtract(&self, index: usize, amount: u64) {
-        self.set(index, self.load(index).wrapping_sub(amount));
+        if let Some(counter) = self.counters.get(index) {
+            counter.fetch_sub(amount, Ordering::Relaxed);
+        }
     }
 
     /// Sets a counter, as after the death of the worker to whom it belonged.

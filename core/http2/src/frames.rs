@@ -13,8 +13,12 @@ const PINGS: u32 = 100;
 /// SETTINGS frames in a second.
 const SETTINGS: u32 = 50;
 
-/// Frames in a second that change nothing: PRIORITY, PUSH_PROMISE, and unknown ones.
+/// Frames in a second that change nothing: PRIORITY, PUSH_PROMISE, DATA without an octet, and unknown
+/// ones.
 const IDLE: u32 = 200;
+
+/// WINDOW_UPDATE frames in a second: more than answers at the speed of a network card ask for.
+const UPDATES: u32 = 100_000;
 
 /// Streams whose end is remembered; of older ones the crate has its own opinion.
 const ENDED: usize = 64;
@@ -54,6 +58,7 @@ pub struct Frames {
     pings: u32,
     settings: u32,
     idle: u32,
+    updates: u32,
     ended: [u32; ENDED],
     ended_next: usize,
     preface: usize,
@@ -72,6 +77,7 @@ impl Frames {
             pings: 0,
             settings: 0,
             idle: 0,
+            updates: 0,
             ended: [0; ENDED],
             ended_next: 0,
             preface,
@@ -85,7 +91,7 @@ impl Frames {
     pub fn take(&mut self, mut octets: &[u8], second: u64) -> Result<(), Offence> {
         if second != self.second {
             self.second = second;
-            (self.pings, self.settings, self.idle) = (0, 0, 0);
+            (self.pings, self.settings, self.idle, self.updates) = (0, 0, 0, 0);
         }
         octets = split(octets, &mut self.preface).1;
         loop {
@@ -122,6 +128,11 @@ impl Frames {
         self.in_block = matches!(kind, 1 | 9) && flags & 4 == 0;
         match kind {
             _ if was_in_block => Ok(()),
+            // No octet that a window would count, and not the end.
+            0 if length == 0 && !is_flagged => {
+                self.handle_stream(stream, false)?;
+                count(&mut self.idle, IDLE)
+            }
             // DATA and HEADERS, with END_STREAM or not.
             0 | 1 => self.handle_stream(stream, is_flagged),
             2 => require(length == 5).and_then(|()| count(&mut self.idle, IDLE)),
@@ -136,8 +147,7 @@ impl Frames {
             6 => require(length == 8).and_then(|()| count(&mut self.pings, PINGS)),
             // GOAWAY and CONTINUATION, which h2 bounds.
             7 | 9 => Ok(()),
-            // WINDOW_UPDATE: as many as we send DATA.
-            8 => require(length == 4),
+            8 => require(length == 4).and_then(|()| count(&mut self.updates, UPDATES)),
             _ => count(&mut self.idle, IDLE),
         }
     }

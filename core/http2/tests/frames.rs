@@ -12,13 +12,14 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn frames_over_the_limit_of_a_second_are_an_offence() {
-    let cases: [(u8, usize, u32, _); 6] = [
+    let cases: [(u8, usize, u32, _); 7] = [
         (6, 8, 100, Err(Offence::Flood)),
         (4, 6, 50, Err(Offence::Flood)),
         (2, 5, 200, Err(Offence::Flood)),
         (0xbe, 3, 200, Err(Offence::Flood)),
         (0, 3, 10_000, Ok(())),
-        (8, 4, 10_000, Ok(())),
+        (0, 0, 200, Err(Offence::Flood)),
+        (8, 4, 100_000, Err(Offence::Flood)),
     ];
     for (kind, length, limit, beyond) in cases {
         let mut frames = Frames::new(0);
