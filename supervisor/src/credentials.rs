@@ -6,7 +6,7 @@ mod stamps;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -150,6 +150,10 @@ fn of(files: &CertificateFiles) -> impl Iterator<Item = &Spanned<PathBuf>> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // To open a pipe would be to wait for somebody who writes to it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut content = Vec::new();
     let file = File::open(path)?;
     file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut content)?;

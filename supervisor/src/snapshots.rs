@@ -6,7 +6,7 @@ mod notify;
 mod proxy;
 
 pub(crate) use notify::{notify, notify_files};
-pub(crate) use proxy::{access_logs, binds, proxy};
+pub(crate) use proxy::{access_logs, asked_addresses, binds, proxy};
 
 use std::collections::BTreeSet;
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::back_stream::BackStream;
 use super::wire::Wire;
@@ -159,7 +160,11 @@ async fn handshake<I: Io + std::fmt::Debug>(io: I, kept: &Kept) -> io::Result<Sh
         is_suspect: Cell::new(false),
     });
     // It ends when nobody has a handle of it, or by an error that its streams are told.
-    drop(actix_rt::spawn(Driver { connection, wire }));
+    drop(actix_rt::spawn(Driver {
+        connection,
+        wire,
+        begun: Instant::now(),
+    }));
     Ok(Shared {
         requests,
         life,
@@ -171,12 +176,15 @@ async fn handshake<I: Io + std::fmt::Debug>(io: I, kept: &Kept) -> io::Result<Sh
 struct Driver<I: Io> {
     connection: Connection<Wire<I>, Bytes>,
     wire: Wire<I>,
+    /// The limits of a second count from then.
+    begun: Instant,
 }
 
 impl<I: Io> Future for Driver<I> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.wire.set_second(self.begun.elapsed().as_secs());
         let over = Pin::new(&mut self.connection).poll(cx);
         let is_sent = self.wire.poll_send(cx);
         match (over, is_sent, self.wire.offence()) {

@@ -79,6 +79,12 @@ pub(super) fn listener_checks(settings: &Settings) -> Vec<ListenerCheck> {
     checks.collect()
 }
 
+/// The addresses at which the node asks itself whether it serves.
+pub(crate) fn asked_addresses(settings: &Settings) -> BTreeSet<SocketAddr> {
+    let checks = listener_checks(settings).into_iter();
+    checks.map(|check| check.address).collect()
+}
+
 /// Every address that is listened on, each once, in the order of the file.
 pub(crate) fn binds(settings: &Settings) -> Vec<SocketAddr> {
     settings

@@ -16,6 +16,7 @@ use crate::children::Loads;
 use crate::control::Answer;
 use crate::credentials::{Credentials, Stamps};
 use crate::holdings::Additions;
+use crate::snapshots;
 
 /// How long children may take to make ready, and then to switch.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -196,7 +197,7 @@ impl Supervisor {
         self.scripts = script_plans(&self.settings, self.identity);
         self.node.handle_settings(&self.settings);
         children.decide(&Step::Commit);
-        let addresses = self.holdings.addresses();
+        let addresses = snapshots::asked_addresses(&self.settings);
         if let Some(change) = self.proxy_health.handle_addresses(&addresses) {
             self.proxy_changed(change, ctx);
         }

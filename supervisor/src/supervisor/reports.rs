@@ -16,6 +16,7 @@ use platform::clock;
 use super::{START_PATIENCE, Started, Supervisor};
 use crate::child::{ChildId, News, Report, RoleNews, Tell};
 use crate::node::{is_checked, is_tracked};
+use crate::snapshots;
 use crate::{scripts, tracks};
 
 impl Handler<Report> for Supervisor {
@@ -282,7 +283,8 @@ impl Supervisor {
         ctx: &mut Context<Self>,
     ) {
         // Of a configuration that is no more, or of workers that only end what they have.
-        if !self.holdings.addresses().contains(&address) || self.accepts_no_more() {
+        if !snapshots::asked_addresses(&self.settings).contains(&address) || self.accepts_no_more()
+        {
             return;
         }
         if !up {
