@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use core_http1::{Answer, BodyLength, FieldSlots, RequestHead, Version, short_answer};
 use core_route::{Action, Verdict, normalise};
-use ipc::proxy::{AccessLogSpec, Counter};
+use ipc::proxy::{AccessLogSpec, Counter, UpstreamProtocol};
 
 use super::exchange::{Asked, Exchange};
 use super::{Flow, Session, State, Wait};
@@ -181,6 +181,10 @@ impl<C: Io, D: Dial> Session<C, D> {
                     self.answer_short(503, &asked, log);
                     return 0;
                 };
+                if upstream.transport.protocol == UpstreamProtocol::Http2 && !may_be_http2(head) {
+                    self.answer_short(400, &asked, log);
+                    return 0;
+                }
                 let asked = Asked {
                     websocket: head.websocket.filter(|_| websocket),
                     ..asked
@@ -313,6 +317,14 @@ impl<C: Io, D: Dial> Session<C, D> {
             }
         };
     }
+}
+
+/// Whether a request has a form in HTTP/2, where target and authority are those of a URI (RFC 9113
+/// §8.3.1, RFC 3986 §2); servers of HTTP/1 are left to judge such things themselves.
+fn may_be_http2(head: &RequestHead<'_, '_>) -> bool {
+    let is_of_no_uri = |octet| matches!(octet, b'<' | b'>' | b'"' | b'`');
+    let host = head.host.unwrap_or_default();
+    !head.raw_target.bytes().any(is_of_no_uri) && !host.contains('%')
 }
 
 impl Asked {

@@ -153,6 +153,16 @@ async fn servers_are_spoken_to_in_http2() {
     // HTTP/1 in front, chunks and all.
     let (_, answer) = ask(address, GET, "0\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\n2\r\nhi\r\n0\r\n\r\n"), "{answer}");
+    // What has no form in HTTP/2 is nobody's fault but the client's.
+    for no_uri in [
+        GET.replace("GET /app/", "GET /app/<"),
+        GET.replace("Host: a", "Host: a%41"),
+    ] {
+        assert_ne!(no_uri, GET);
+        let last = no_uri.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        let (_, answer) = ask(address, &last, "").await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
 }
 
 /// Rule 33: what a server refused unseen is sent once more, whatever its method.
