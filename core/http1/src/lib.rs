@@ -59,3 +59,14 @@ pub enum Version {
     /// HTTP/1.1
     Http11,
 }
+
+impl Version {
+    /// The version that is written so, if it is one of ours.
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        match name {
+            b"HTTP/1.0" => Some(Self::Http10),
+            b"HTTP/1.1" => Some(Self::Http11),
+            _ => None,
+        }
+    }
+}

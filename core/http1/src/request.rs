@@ -112,32 +112,10 @@ pub fn is_idempotent(method: &str) -> bool {
 
 /// The parts of a request line (RFC 9112 §3): one space between them and nowhere else.
 fn request_line(line: &[u8]) -> Result<(&str, &str, Version), Fault> {
-    let (line, version) = match line {
-        [
-            line @ ..,
-            b' ',
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            b'1',
-        ] => (line, Version::Http11),
-        [
-            line @ ..,
-            b' ',
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            b'0',
-        ] => (line, Version::Http10),
-        _ => return Err(without_our_version(line)),
+    let parts = line.split_last_chunk::<9>();
+    let parts = parts.and_then(|(rest, end)| Some((rest, Version::of(end.strip_prefix(b" ")?)?)));
+    let Some((line, version)) = parts else {
+        return Err(without_our_version(line));
     };
     let text = |octets| str::from_utf8(octets).map_err(|_| Fault::StartLine);
     let method_end = line.iter().position(|&octet| !is_token(octet));

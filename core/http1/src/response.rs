@@ -158,33 +158,10 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
 
 /// The parts of a status line (RFC 9112 §4). Some servers leave out the space before an empty reason.
 fn status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Fault> {
-    let (version, rest) = match line {
-        [
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            b'1',
-            b' ',
-            rest @ ..,
-        ] => (Version::Http11, rest),
-        [
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            b'0',
-            b' ',
-            rest @ ..,
-        ] => (Version::Http10, rest),
-        _ => return Err(Fault::StartLine),
-    };
+    let parts = line.split_first_chunk::<9>();
+    let parts =
+        parts.and_then(|(start, rest)| Some((Version::of(start.strip_suffix(b" ")?)?, rest)));
+    let (version, rest) = parts.ok_or(Fault::StartLine)?;
     let (digits, reason) = match rest {
         [a, b, c] => ([a, b, c], &[][..]),
         [a, b, c, b' ', reason @ ..] => ([a, b, c], reason),
