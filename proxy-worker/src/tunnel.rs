@@ -38,15 +38,6 @@ enum Way {
     Ended,
 }
 
-/// How a tunnel ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Both sides have closed, and everything is passed on.
-    Clean,
-    /// One side broke.
-    Broken,
-}
-
 impl<S: Io> Tunnel<S> {
     pub(crate) const fn new(server: Port<S>) -> Self {
         Self {
@@ -57,13 +48,14 @@ impl<S: Io> Tunnel<S> {
         }
     }
 
-    /// Passes on what is there. `room` is memory for the moment.
+    /// Passes on what is there; ready when both sides have ended and everything is passed on, or one broke.
+    /// `room` is memory for the moment.
     pub(crate) fn poll<C: Io>(
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Port<C>,
         room: &mut [u8],
-    ) -> Poll<End> {
+    ) -> Poll<()> {
         let room = room.get_mut(..READ).unwrap_or_default();
         let up = pass(cx, client, &mut self.server, &mut self.up, room);
         let down = pass(cx, &mut self.server, client, &mut self.down, room);
@@ -72,11 +64,11 @@ impl<S: Io> Tunnel<S> {
             _ => {
                 client.io.make_close_a_reset();
                 self.server.io.make_close_a_reset();
-                return Poll::Ready(End::Broken);
+                return Poll::Ready(());
             }
         }
         if (self.up, self.down) == (Way::Ended, Way::Ended) {
-            return Poll::Ready(End::Clean);
+            return Poll::Ready(());
         }
         Poll::Pending
     }

@@ -56,7 +56,7 @@ impl<S: Io> Upgraded<S> {
         worker: &Worker<D>,
     ) -> Poll<()> {
         let over = self.tunnel.poll(cx, &mut client.port, &mut scratch.read);
-        over.map(|_| self.close(client, worker))
+        over.map(|()| self.close(client, worker))
     }
 
     pub(super) fn wait(&self) -> Wait {
