@@ -194,7 +194,7 @@ impl<I: Io> Upstream<I> {
         self.transport.connections.expire(now, timeout);
         self.queue.call_next();
         for server in &self.servers {
-            server.pool.expire(self.spec.idle_timeout, now);
+            server.pool.expire(timeout, now);
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Octets of a request head, 1 KiB to 1 MiB. Default: 32 KiB.
     pub header_bytes: u32,
-    /// Fields of a request head, 1 to 1000. Default: 100.
+    /// Fields of a request head, 1 to 128. Default: 100.
     pub headers: u16,
     /// Octets of a request body; `None`, written 0: no limit. Default: 10 MiB.
     pub body: Option<u64>,
