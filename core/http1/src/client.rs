@@ -7,35 +7,26 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::RequestHead;
-use crate::field::{members, trim};
+use crate::field::members;
 use crate::octet::is_token;
 
 /// The longest `X-Request-ID` that is taken over, in octets.
 const REQUEST_ID_MAX: usize = 128;
 
 impl<'b> RequestHead<'_, 'b> {
-    /// The address of the client, if `peer` is who is connected: the nearest that is not trusted, by
-    /// `X-Forwarded-For` or, where there is none, by `Forwarded` (RFC 7239 §5.2). An entry that is no
-    /// address ends the list, and so does its left end.
+    /// The address of the client, if `peer` is who is connected: the nearest in `X-Forwarded-For` that
+    /// is not trusted. An entry that is no address ends the list, and so does its left end.
+    ///
+    /// `Forwarded` (RFC 7239) has no say: proxies add to one of the two and leave the other as the
+    /// client sent it, so to believe both is to believe the client.
     pub fn client(&self, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
         let mut client = peer;
         if !is_trusted(client) {
             return client;
         }
-        let has_list = self.values("x-forwarded-for").next().is_some();
-        let name = if has_list {
-            "x-forwarded-for"
-        } else {
-            "forwarded"
-        };
-        let hops = self.values(name).rev();
+        let hops = self.values("x-forwarded-for").rev();
         for hop in hops.flat_map(|value| members(value).rev()) {
-            let further = if has_list {
-                address(hop)
-            } else {
-                forwarded_for(hop)
-            };
-            match further {
+            match address(hop) {
                 Some(further) if is_trusted(client) => client = further,
                 _ => break,
             }
@@ -70,18 +61,4 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     };
     let address = alone.or_else(with_port).or_else(in_brackets)?;
     Some(address.to_canonical())
-}
-
-/// The `for` of one element of `Forwarded` (RFC 7239 §4). Those who hide behind a name have no
-/// address.
-fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut pairs = element.split(|&octet| octet == b';').map(trim);
-    let node = pairs.find_map(|pair| {
-        let (name, value) = pair.split_at_checked(4)?;
-        name.eq_ignore_ascii_case(b"for=").then_some(value)
-    })?;
-    let unquoted = node
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""));
-    address(unquoted.unwrap_or(node))
 }

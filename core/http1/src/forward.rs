@@ -101,14 +101,9 @@ impl Told {
 /// is added, and the client's alone.
 fn write_client(request: &RequestHead<'_, '_>, origin: &Origin<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"X-Forwarded-For: ");
-    let list_start = out.len();
     if origin.is_trusted {
         for value in request.values("x-forwarded-for") {
             out.extend_from_slice(value);
-            out.extend_from_slice(b", ");
-        }
-        if out.len() == list_start && origin.client != origin.peer {
-            write_address(origin.client, out);
             out.extend_from_slice(b", ");
         }
     }

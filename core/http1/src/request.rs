@@ -190,7 +190,11 @@ impl<'b> Meaning<'b> {
             }
             Field::ContentLength => self.length.add_content_length(field.value)?,
             Field::TransferEncoding => self.length.add_transfer_encoding(field.value)?,
-            Field::Expect if !field.value.eq_ignore_ascii_case(b"100-continue") => {
+            // Several are a list (RFC 9110 §5.3), and nothing can be expected beside this.
+            Field::Expect
+                if self.expect_at.is_some()
+                    || !field.value.eq_ignore_ascii_case(b"100-continue") =>
+            {
                 return Err(Fault::Expectation);
             }
             Field::Expect => self.expect_at = Some(index),

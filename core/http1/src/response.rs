@@ -83,6 +83,12 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         Ok(Some(new))
     }
 
+    /// Whether it is worth while to [parse](Self::parse) `bytes`, of which the first `known` came to
+    /// nothing yet; as for a request.
+    pub fn may_be_whole(bytes: &[u8], known: usize, limits: &Limits) -> bool {
+        known < PROTOCOL.len() || lines::is_worth_another_look(bytes, known, limits)
+    }
+
     fn read_fields(&mut self, version: Version, expected: Expected) -> Result<(), Fault> {
         let mut length = LengthFields::default();
         let mut connection = ConnectionOptions::default();

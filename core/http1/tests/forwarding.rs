@@ -306,8 +306,8 @@ fn word_of_a_trusted_peer_is_passed_on_and_its_lists_are_continued() {
     let only_standard = "GET / HTTP/1.1\r\nHost: x\r\nForwarded: for=4.4.4.4\r\n\r\n";
     assert_eq!(
         forwarded_from("10.0.0.1", &["10.0.0.1"], only_standard),
-        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 4.4.4.4, 10.0.0.1\r\n\
-         X-Real-IP: 4.4.4.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x\r\n\
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.0.0.1\r\n\
+         X-Real-IP: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x\r\n\
          X-Request-ID: 17\r\n\r\n"
     );
 }

@@ -428,6 +428,8 @@ fn body_length_and_persistence_are_understood() {
 fn expectations_other_than_continue_are_417() {
     assert_eq!(refusal(&with_lines("Expect: 100-Continue\r\n")), None);
     assert_eq!(refusal(&with_lines("Expect: tea\r\n")), Some(417));
+    let twice = "Expect: 100-continue\r\nExpect: 100-continue\r\n";
+    assert_eq!(refusal(&with_lines(twice)), Some(417));
 }
 
 #[test]

@@ -159,3 +159,18 @@ proptest::proptest! {
         let _ = ResponseHead::parse(&bytes, &LIMITS, Expected::Content, &mut slots);
     }
 }
+
+/// As for requests: a head that comes octet by octet is read once, not once for each octet.
+#[test]
+fn head_is_read_when_it_may_be_whole() {
+    let looks = |head: &str| -> Vec<usize> {
+        (1..=head.len())
+            .filter(|&end| ResponseHead::may_be_whole(&head.as_bytes()[..end], end - 1, &LIMITS))
+            .collect()
+    };
+    // Who does not speak HTTP is told by the first octets.
+    let begin = [1, 2, 3, 4, 5];
+    let head = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a:\r\n".repeat(50));
+    assert_eq!(looks(&head), [&begin[..], &[head.len()]].concat());
+    assert_eq!(looks("HTTP/1.1 200 OK\n"), [&begin[..], &[16]].concat());
+}

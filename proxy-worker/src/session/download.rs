@@ -202,11 +202,17 @@ impl<D: Dial> Exchange<D> {
     ) -> Result<bool, Outcome> {
         self.download.answered = true;
         head.clear();
-        let held = std::mem::take(&mut self.download.held);
+        let mut held = std::mem::take(&mut self.download.held);
         let octets = if held.is_empty() {
             octets
         } else {
-            &[held.as_slice(), octets].concat()
+            let known = held.len();
+            held.extend_from_slice(octets);
+            if !ResponseHead::may_be_whole(&held, known, &LIMITS) {
+                self.download.held = held;
+                return Ok(true);
+            }
+            held.as_slice()
         };
         let Some(used) = self.take_heads(octets, head, slots, worker)? else {
             return Ok(false);
