@@ -73,6 +73,13 @@ impl<S: Io> Tunnel<S> {
         Poll::Pending
     }
 
+    /// Makes the close that is to come a reset of the server's stream, if it did not take everything.
+    pub(crate) fn give_up(&mut self) {
+        if !self.server.is_clear() {
+            self.server.io.make_close_a_reset();
+        }
+    }
+
     /// Whether one side has ended.
     pub(crate) fn is_half_closed(&self) -> bool {
         self.up == Way::Ended || self.down == Way::Ended

@@ -253,8 +253,16 @@ impl<C: Io, D: Dial> Session<C, D> {
         match self.state {
             State::Tunnel(_) => {}
             State::Exchange(_) => drop(self.end_exchange(Outcome::Abort)),
-            _ => self.state = State::Done,
+            _ => self.give_up(),
         }
+    }
+
+    /// Ends the connection at once. An answer of which a part is still here must not look complete.
+    fn give_up(&mut self) {
+        if !self.client.port.is_clear() {
+            self.client.port.io.make_close_a_reset();
+        }
+        self.state = State::Done;
     }
 
     fn done(&mut self) -> Flow {
@@ -309,22 +317,14 @@ impl<C: Io, D: Dial> Session<C, D> {
         let outcome = match (&mut self.state, self.wait) {
             (State::Exchange(exchange), wait) => exchange.handle_timeout(wait, &self.worker),
             (State::Tunnel(upgraded), _) => {
-                upgraded.close(&self.client, &self.worker);
-                self.state = State::Done;
-                return;
+                upgraded.give_up(&self.client, &self.worker);
+                return self.give_up();
             }
             (State::Request, Wait::Head) if self.client.port.is_clear() => {
                 let garbage = std::mem::take(&mut self.client.inbox);
                 return self.refuse(408, &garbage);
             }
-            _ => {
-                // An answer of which a part is still here must not look complete.
-                if !self.client.port.is_clear() {
-                    self.client.port.io.make_close_a_reset();
-                }
-                self.state = State::Done;
-                return;
-            }
+            _ => return self.give_up(),
         };
         if let Err(outcome) = outcome {
             self.end_exchange(outcome);

@@ -67,8 +67,14 @@ impl<S: Io> Upgraded<S> {
         }
     }
 
+    /// Ends the server's side at once; what it did not take must not look like all there was.
+    pub(super) fn give_up<C: Io, D: Dial>(&mut self, client: &Client<C>, worker: &Worker<D>) {
+        self.tunnel.give_up();
+        self.close(client, worker);
+    }
+
     /// Writes the line of the log.
-    pub(super) fn close<C: Io, D: Dial>(&mut self, client: &Client<C>, worker: &Worker<D>) {
+    fn close<C: Io, D: Dial>(&mut self, client: &Client<C>, worker: &Worker<D>) {
         if let Some((log, entry)) = self.log.take() {
             let end = End {
                 body_octets: self.end.body_octets + self.tunnel.octets_down,

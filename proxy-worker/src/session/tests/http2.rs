@@ -32,7 +32,7 @@ impl Client {
             secure: false,
         };
         let id = lab.worker.listener_id("public");
-        let front = Front::new(Rc::clone(&lab.worker), Pair(theirs), peer, id).unwrap();
+        let front = Front::new(Rc::clone(&lab.worker), Pair::new(theirs), peer, id).unwrap();
         tokio::task::spawn_local(front);
         let (requests, connection) = builder.handshake(ours).await.unwrap();
         Self {
@@ -374,7 +374,7 @@ async fn frames(lab: &Lab) -> DuplexStream {
         secure: false,
     };
     let id = lab.worker.listener_id("public");
-    let front = Front::new(Rc::clone(&lab.worker), Pair(theirs), peer, id).unwrap();
+    let front = Front::new(Rc::clone(&lab.worker), Pair::new(theirs), peer, id).unwrap();
     tokio::task::spawn_local(front);
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     ours.write_all(preface).await.unwrap();

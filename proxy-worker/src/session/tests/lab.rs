@@ -29,18 +29,26 @@ use super::plain::{self, route};
 /// Octets that a stream in memory takes before its reader has to read.
 pub(super) const PIPE: usize = 16 * 1024;
 
-/// A stream in memory.
-///
-/// It cannot be reset: a reset is octets that no regular end has. We read an error then.
-pub(super) struct Pair(pub(super) DuplexStream);
+/// A stream in memory. It cannot be reset: whether it was to be is noted beside it.
+pub(super) struct Pair {
+    stream: DuplexStream,
+    is_reset: Rc<Cell<bool>>,
+}
 
-/// What a client reads, and a back end sends, where a TCP connection would be reset.
+impl Pair {
+    pub(super) fn new(stream: DuplexStream) -> Self {
+        let is_reset = Rc::default();
+        Self { stream, is_reset }
+    }
+}
+
+/// What a client hears, and a back end sends, where a TCP connection would be reset.
 pub(super) const RESET: &str = "[reset]";
 
 impl Io for Pair {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut room))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
         if room.filled() == RESET.as_bytes() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -52,11 +60,11 @@ impl Io for Pair {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, parts)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {
-        drop(Pin::new(&mut self.0).poll_shutdown(cx));
+        drop(Pin::new(&mut self.stream).poll_shutdown(cx));
     }
 
     fn is_watched(&self) -> bool {
@@ -64,8 +72,7 @@ impl Io for Pair {
     }
 
     fn make_close_a_reset(&mut self) {
-        let mut cx = Context::from_waker(Waker::noop());
-        drop(Pin::new(&mut self.0).poll_write(&mut cx, RESET.as_bytes()));
+        self.is_reset.set(true);
     }
 
     fn is_stale(&mut self) -> bool {
@@ -155,7 +162,7 @@ impl Dial for BackEnds {
                 drop(back_ends.play(theirs, number, script).await);
                 back_ends.open.set(back_ends.open.get() - 1);
             });
-            Ok(Pair(ours))
+            Ok(Pair::new(ours))
         })
     }
 }
@@ -320,9 +327,14 @@ impl Lab {
             local: None,
             secure: false,
         };
-        let session = Session::new(Rc::clone(&self.worker), Pair(theirs), peer, id);
+        let theirs = Pair::new(theirs);
+        let is_reset = Rc::clone(&theirs.is_reset);
+        let session = Session::new(Rc::clone(&self.worker), theirs, peer, id);
         tokio::task::spawn_local(session);
-        TestClient(ours)
+        TestClient {
+            stream: ours,
+            is_reset,
+        }
     }
 
     /// Sends a request and returns all that comes back.
@@ -342,15 +354,18 @@ impl Lab {
 }
 
 /// The client's end of a connection.
-pub(super) struct TestClient(pub(super) DuplexStream);
+pub(super) struct TestClient {
+    pub(super) stream: DuplexStream,
+    is_reset: Rc<Cell<bool>>,
+}
 
 impl TestClient {
     pub(super) async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// What comes until nothing more does for a (virtual) second, without `Date` lines. `[closed]`
-    /// at its end means that the connection was closed.
+    /// at its end means that the connection was closed, [`RESET`] before it how.
     pub(super) async fn hear(&mut self) -> String {
         self.hear_for(Duration::from_secs(1)).await
     }
@@ -359,7 +374,7 @@ impl TestClient {
         let mut heard = Vec::new();
         let mut room = [0; 4096];
         let closed = loop {
-            match tokio::time::timeout(quiet, self.0.read(&mut room)).await {
+            match tokio::time::timeout(quiet, self.stream.read(&mut room)).await {
                 Ok(Ok(count)) if count > 0 => heard.extend_from_slice(&room[..count]),
                 Ok(_) => break true,
                 Err(_) => break false,
@@ -371,6 +386,9 @@ impl TestClient {
             .filter(|line| !line.starts_with("Date: "))
             .collect();
         if closed {
+            if self.is_reset.get() {
+                text.push_str(RESET);
+            }
             text.push_str("[closed]");
         }
         text

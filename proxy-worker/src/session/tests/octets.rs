@@ -62,7 +62,7 @@ async fn server_may_speak_first_and_both_sides_say_what_they_like() {
         assert_eq!(lab.received()[0], "HELO\r\n\0GET / HTTP/1.1\r\n\r\n");
         assert_eq!((lab.worker.open(), lab.worker.tunnels()), (1, 1));
         assert_eq!(lab.worker.counters.traffic().writing, 1);
-        client.0.shutdown().await.unwrap();
+        client.stream.shutdown().await.unwrap();
         assert_eq!(client.hear().await, "[closed]");
         assert_eq!((lab.worker.open(), lab.back_ends.open.get()), (0, 0));
     })
@@ -75,7 +75,7 @@ async fn client_that_has_said_all_before_there_is_a_server_is_served() {
         let lab = Lab::with([Script::Ignore, Script::Speak("")], &tcp());
         let mut client = lab.connect();
         client.send("all of it").await;
-        client.0.shutdown().await.unwrap();
+        client.stream.shutdown().await.unwrap();
         assert_eq!(client.hear_for(Duration::from_secs(4)).await, "[closed]");
         assert_eq!(lab.received(), ["", "all of it"]);
     })
@@ -127,7 +127,7 @@ async fn name_in_the_hello_decides_however_it_is_cut() {
                 let lab = Lab::with([Script::Speak("")], &by_name());
                 let mut client = lab.connect();
                 for part in octets.chunks(size) {
-                    client.0.write_all(part).await.unwrap();
+                    client.stream.write_all(part).await.unwrap();
                     tokio::task::yield_now().await;
                 }
                 assert_eq!(client.hear().await, "");
@@ -158,7 +158,7 @@ async fn who_may_not_or_says_nothing_gets_no_server() {
         run(async {
             let lab = Lab::with([], snapshot);
             let mut client = lab.connect();
-            client.0.write_all(&octets).await.unwrap();
+            client.stream.write_all(&octets).await.unwrap();
             let heard = client.hear_for(Duration::from_secs(seconds)).await;
             assert_eq!(heard, format!("{end}[closed]"));
             assert_eq!((lab.dials(), lab.worker.open()), (0, 0));

@@ -1,5 +1,7 @@
 //! Requests and responses that go through as they should.
 
+use std::time::Duration;
+
 use super::lab::{Lab, Script, Then, run, snapshot};
 use tokio::io::AsyncWriteExt as _;
 
@@ -41,7 +43,7 @@ async fn connection_to_a_server_that_is_idle_for_too_long_is_closed() {
         let lab = Lab::new(Vec::new());
         let mut client = lab.connect();
         for (idle, dials) in [(0, 1), (49, 1), (52, 2)] {
-            tokio::time::sleep(std::time::Duration::from_secs(idle)).await;
+            tokio::time::sleep(Duration::from_secs(idle)).await;
             client.send(GET).await;
             assert!(client.hear().await.ends_with("\r\n\r\n."));
             assert_eq!(lab.dials(), dials, "after {idle} seconds");
@@ -210,7 +212,7 @@ async fn server_has_to_wait_for_a_client_that_does_not_read() {
         let lab = Lab::new(vec![Script::Flood]);
         let mut client = lab.connect();
         client.send(GET).await;
-        tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
         let held = lab.back_ends.flooded.get();
         // Two pipes in memory, and what the worker read before it saw that the client is full.
         assert!(
@@ -218,7 +220,7 @@ async fn server_has_to_wait_for_a_client_that_does_not_read() {
             "{held}"
         );
         // After the time for sending, the connection is cut.
-        tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+        tokio::time::sleep(Duration::from_secs(31)).await;
         assert_eq!(lab.worker.open(), 0);
     })
     .await;
@@ -235,7 +237,7 @@ async fn any_split_into_reads_gives_the_same_answer() {
             let lab = Lab::new(script());
             let mut client = lab.connect();
             for part in request.as_bytes().chunks(size) {
-                client.0.write_all(part).await.unwrap();
+                client.stream.write_all(part).await.unwrap();
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             }
@@ -352,6 +354,34 @@ async fn drain_ends_what_is_idle_and_finishes_what_is_not() {
         silent.send(GET).await;
         assert!(silent.hear().await.ends_with(".[closed]"));
         assert_eq!(lab.worker.open(), 0);
+    })
+    .await;
+}
+
+/// Rule 17.
+#[tokio::test(start_paused = true)]
+async fn answer_of_which_a_part_is_left_is_reset_when_the_worker_ends() {
+    run(async {
+        let body = "b".repeat(10 * 1024);
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer: &str = answer.leak();
+        let lab = Lab::new(replies(&[(answer, Then::Stay); 2]));
+        let mut client = lab.connect();
+        // Both are relayed; the client's pipe has no room for all of them.
+        client.send(GET).await;
+        client.send("GET /app/ HTTP/1.0\r\n\r\n").await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        lab.worker.drain();
+        lab.worker.cut_requests();
+        let heard = client.hear().await;
+        assert!(
+            heard.ends_with("b[reset][closed]"),
+            "{} octets",
+            heard.len()
+        );
     })
     .await;
 }

@@ -243,7 +243,7 @@ async fn head_may_come_octet_by_octet() {
             client.send(first).await;
             for octet in rest.chars() {
                 // One that is answered already may have been closed.
-                drop(client.0.write_all(octet.to_string().as_bytes()).await);
+                drop(client.stream.write_all(octet.to_string().as_bytes()).await);
                 tokio::task::yield_now().await;
             }
             let answer = client.hear().await;

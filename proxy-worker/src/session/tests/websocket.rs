@@ -116,7 +116,7 @@ async fn silent_tunnel_is_closed_after_its_time_and_half_of_one_soon() {
             client.send(ASK).await;
             assert_eq!(client.hear().await, SWITCHED);
             if half_closed {
-                client.0.shutdown().await.unwrap();
+                client.stream.shutdown().await.unwrap();
             } else {
                 // Each octet gives it more time.
                 tokio::time::sleep(Duration::from_secs(3_000)).await;
@@ -169,12 +169,33 @@ async fn tunnel_holds_no_more_than_its_window_for_a_receiver_that_does_not_read(
         assert_eq!(client.hear().await, SWITCHED);
         let mut taken = 0;
         let instant = Duration::from_millis(10);
-        while let Ok(written) = tokio::time::timeout(instant, client.0.write(&[b'x'; 1024])).await {
+        while let Ok(written) =
+            tokio::time::timeout(instant, client.stream.write(&[b'x'; 1024])).await
+        {
             taken += written.unwrap();
         }
         // Two pipes in memory, and one read of the worker.
         let most = 2 * super::lab::PIPE + 64 * 1024;
         assert!((super::lab::PIPE..=most).contains(&taken), "{taken}");
+    })
+    .await;
+}
+
+/// Rule 17, for octets of which nobody knows the meaning.
+#[tokio::test(start_paused = true)]
+async fn tunnel_whose_receiver_is_stuck_is_reset() {
+    run(async {
+        let lab = Lab::new([Script::Echo]);
+        let mut client = lab.connect();
+        client.send(ASK).await;
+        client.hear().await;
+        // It comes back, and nobody reads it.
+        let text = "x".repeat(1024);
+        let instant = Duration::from_millis(10);
+        while let Ok(()) = tokio::time::timeout(instant, client.send(&text)).await {}
+        tokio::time::sleep(Duration::from_secs(3_601)).await;
+        let end = client.hear().await;
+        assert!(end.ends_with("x[reset][closed]"), "{} octets", end.len());
     })
     .await;
 }
