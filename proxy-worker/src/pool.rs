@@ -57,23 +57,15 @@ impl<I: Io> Pool<I> {
         (None, dead)
     }
 
-    /// Keeps a connection for later; over `max` the oldest goes. `advertised` is how long the server
-    /// says that it will wait.
-    pub(crate) fn check_in(
-        &self,
-        used: Used<I>,
-        advertised: Option<Duration>,
-        max: usize,
-        now: Duration,
-    ) {
-        if let Some(timeout) = advertised {
-            let mut patience = self.patience.get();
-            patience.handle_advertised(timeout);
-            self.patience.set(patience);
-            if timeout.is_zero() {
-                return;
-            }
-        }
+    /// Takes notice of how long the server says that it will wait.
+    pub(crate) fn note_advertised(&self, timeout: Duration) {
+        let mut patience = self.patience.get();
+        patience.handle_advertised(timeout);
+        self.patience.set(patience);
+    }
+
+    /// Keeps a connection for later; over `max` the oldest goes.
+    pub(crate) fn check_in(&self, used: Used<I>, max: usize, now: Duration) {
         let mut idle = self.idle.borrow_mut();
         idle.push_back((used, now));
         if idle.len() > max {
@@ -81,20 +73,35 @@ impl<I: Io> Pool<I> {
         }
     }
 
+    /// Whether a connection that was kept elsewhere, idle for `age`, is still good.
+    pub(crate) fn is_good(
+        &self,
+        used: &mut Used<I>,
+        age: Duration,
+        timeout: Duration,
+        now: Duration,
+    ) -> bool {
+        age <= self.limit(timeout, now) && !used.io.is_stale()
+    }
+
     /// Closes what has been idle for `timeout`, for longer than the server will wait, and what the
     /// server has closed.
     pub(crate) fn expire(&self, timeout: Duration, now: Duration) {
         let mut idle = self.idle.borrow_mut();
         while let Some((used, since)) = idle.front_mut() {
-            let limit = self.patience.get().limit(now, CLOCK_ERROR);
-            let age = now - *since;
             if used.io.is_stale() {
                 self.note_close(*since, now);
-            } else if age <= limit.map_or(timeout, |limit| limit.min(timeout)) {
+            } else if now - *since <= self.limit(timeout, now) {
                 break;
             }
             idle.pop_front();
         }
+    }
+
+    /// How long a connection may be idle, where `timeout` is ours.
+    fn limit(&self, timeout: Duration, now: Duration) -> Duration {
+        let limit = self.patience.get().limit(now, CLOCK_ERROR);
+        limit.map_or(timeout, |limit| limit.min(timeout))
     }
 
     /// Closes all: the server is down. What it was like before is no longer true.

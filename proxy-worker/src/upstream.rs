@@ -161,23 +161,41 @@ impl<I: Io> Upstream<I> {
         used
     }
 
-    /// Keeps a connection for later, unless it has served enough; over the limit the oldest goes.
-    /// `advertised` is how long the server says that it waits.
-    pub(crate) fn check_in(
+    /// Whether a connection with a server may serve again. `advertised` is how long the server says
+    /// that it waits.
+    pub(crate) fn may_serve_again(
         &self,
         server: usize,
-        used: Used<I>,
+        used: &Used<I>,
         advertised: Option<Duration>,
-        now: Duration,
-    ) {
-        let max = usize::try_from(self.spec.idle_max).unwrap_or(usize::MAX);
+    ) -> bool {
+        if let (Some(server), Some(timeout)) = (self.servers.get(server), advertised) {
+            server.pool.note_advertised(timeout);
+        }
         let is_worn = self.spec.requests_max > 0 && used.served >= self.spec.requests_max;
-        if is_worn {
-            return;
-        }
+        !is_worn && advertised != Some(Duration::ZERO)
+    }
+
+    /// Keeps a connection for later; over the limit the oldest goes.
+    pub(crate) fn check_in(&self, server: usize, used: Used<I>, now: Duration) {
+        let max = usize::try_from(self.spec.idle_max).unwrap_or(usize::MAX);
         if let Some(server) = self.servers.get(server) {
-            server.pool.check_in(used, advertised, max, now);
+            server.pool.check_in(used, max, now);
         }
+    }
+
+    /// Whether a connection that was kept elsewhere, idle for `age`, may go on to be used.
+    pub(crate) fn is_good(
+        &self,
+        server: usize,
+        used: &mut Used<I>,
+        age: Duration,
+        now: Duration,
+    ) -> bool {
+        let timeout = self.spec.idle_timeout;
+        let pool = self.servers.get(server).map(|server| &server.pool);
+        self.balance.borrow().is_asked(server)
+            && pool.is_some_and(|pool| pool.is_good(used, age, timeout, now))
     }
 
     /// Closes what is idle.

@@ -72,6 +72,10 @@ impl Server {
         }
     }
 
+    const fn is_asked(&self) -> bool {
+        self.policy.ready && self.up
+    }
+
     fn is_banned(&self, now: Duration) -> bool {
         self.policy.max_fails > 0
             && self.fails >= self.policy.max_fails
@@ -186,8 +190,7 @@ impl Group {
             let policy = &server.policy;
             server.load = None;
             if policy.backup != backup
-                || !policy.ready
-                || !server.up
+                || !server.is_asked()
                 || tried.contains(index)
                 || (!alone && server.is_banned(now))
             {
@@ -298,6 +301,11 @@ impl Group {
             }
             server.up = up;
         }
+    }
+
+    /// Whether a server is asked at all: it is up, and nobody has taken it out.
+    pub fn is_asked(&self, server: usize) -> bool {
+        self.servers.get(server).is_some_and(Server::is_asked)
     }
 
     /// Takes over what was known about a server in another group, as a reload needs it. The policy

@@ -12,7 +12,8 @@ use core_http1::{
 
 use super::Wait;
 use super::client::Client;
-use super::exchange::{Exchange, Line, Outcome};
+use super::exchange::{Exchange, Outcome};
+use super::line::Line;
 use crate::access_log::End;
 use crate::io::{Dial, Io};
 use crate::worker::{Scratch, Worker};

@@ -1,29 +1,30 @@
-//! A relayed request: the choice of a server, the connection to it, and how it ends.
+//! A relayed request, from its head to how it ends.
 //!
-//! The two directions are in `upload` and `download`; they run at the same time.
+//! How it comes to a connection is in `line`. The two directions are in `upload` and `download`; they
+//! run at the same time.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
-use core_balance::{Pick, Tried};
+use core_balance::Tried;
 use core_http1::forward::{Origin, write_request};
 use core_http1::{Body, BodyLength, Expected, Framing, Handshake, RequestHead, Version};
 
 use super::Wait;
 use super::client::Client;
 use super::download::Download;
+use super::line::Line;
 use super::pace::Pace;
 use super::private::Private;
 use super::replay::Replay;
 use super::request::LogEntry;
 use crate::access_log::End;
 use crate::gauges::Seat;
-use crate::io::{Call, Connecting, Dial, Io, Peer};
+use crate::io::{Dial, Io, Peer};
 use crate::plan::{ListenerId, Plan};
 use crate::pool::Used;
 use crate::port::Port;
-use crate::queue::Place;
 use crate::upstream::{Share, Upstream};
 use crate::worker::{Scratch, Worker};
 
@@ -85,24 +86,6 @@ pub(crate) enum Outcome {
     Abort,
 }
 
-/// The connection to the server.
-pub(crate) enum Line<I> {
-    /// None yet.
-    Idle,
-    /// None before a server may have one more.
-    Queued(Place),
-    /// Being made.
-    Connecting(Connecting<I>),
-    /// There.
-    Open {
-        port: Port<I>,
-        /// Requests before this one: if there were any, the server may just be closing it.
-        served: u32,
-        /// It takes nothing more; what the server sent before may still be there.
-        deaf: bool,
-    },
-}
-
 /// What is left of an exchange that became something else.
 pub(super) struct Remains<I> {
     /// The connection to the server.
@@ -119,19 +102,19 @@ pub(crate) struct Exchange<D: Dial> {
     pub(super) plan: Rc<Plan<D::Io>>,
     pub(super) upstream: Rc<Upstream<D::Io>>,
     pub(super) asked: Asked,
-    peer: Peer,
+    pub(super) peer: Peer,
     pub(super) line: Line<D::Io>,
     pub(super) server: usize,
     /// The connection with the server counts as in use.
-    seat: Option<Seat>,
+    pub(super) seat: Option<Seat>,
     /// Octets go to the server as they are, once it is there; a client that has ended its side has
     /// just said all that it has to say.
-    is_raw: bool,
+    pub(super) is_raw: bool,
     pub(super) tried: Tried,
     /// A reused connection died under us once: no other reused one is tried.
     pub(super) fresh_only: bool,
     /// A connection was begun; whoever watches the time takes it.
-    dialled: bool,
+    pub(super) dialled: bool,
     /// The head for the server, until an octet of the response came; it may have to be sent again.
     pub(super) head: Vec<u8>,
     pub(super) head_sent: bool,
@@ -148,7 +131,7 @@ pub(crate) struct Exchange<D: Dial> {
     pub(super) is_private: bool,
     /// Such a connection: before the request is sent on it, and after it is answered.
     pub(super) private: Option<Box<Private<D::Io>>>,
-    log: LogEntry,
+    pub(super) log: LogEntry,
 }
 
 impl<D: Dial> Exchange<D> {
@@ -253,7 +236,7 @@ impl<D: Dial> Exchange<D> {
         rest: &[u8],
         worker: &Worker<D>,
     ) -> Result<usize, Outcome> {
-        if !self.take_up_private() {
+        if !self.take_up_private(worker) {
             self.connect(worker)?;
         }
         match self.line {
@@ -274,45 +257,8 @@ impl<D: Dial> Exchange<D> {
         worker: &Rc<Worker<D>>,
     ) -> Result<Wait, Outcome> {
         loop {
-            if let Line::Queued(place) = &self.line {
-                if place.is_first() {
-                    self.connect(worker)?;
-                }
-                if let Line::Queued(place) = &self.line {
-                    place.watch(cx.waker());
-                    if !self.is_raw && client.poll_gone(cx, &mut scratch.read, worker.now()) {
-                        return Err(Outcome::Abort);
-                    }
-                    return Ok(Wait::Queue);
-                }
-            }
-            if let Line::Connecting(connecting) = &mut self.line {
-                match connecting.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        if !self.is_raw && client.poll_gone(cx, &mut scratch.read, worker.now()) {
-                            return Err(Outcome::Abort);
-                        }
-                        return Ok(Wait::Connect);
-                    }
-                    Poll::Ready(Ok(io)) => {
-                        self.line = Line::Open {
-                            port: Port::new(io),
-                            served: 0,
-                            deaf: false,
-                        };
-                    }
-                    Poll::Ready(Err(error)) if platform::shortage::is_ours(&error) => {
-                        // The listener says so aloud; here it would be a line for each request.
-                        tracing::debug!("cannot connect to a server: {error}");
-                        return Err(Outcome::Answer { status: 503 });
-                    }
-                    Poll::Ready(Err(error)) => {
-                        let server = self.upstream.servers.get(self.server);
-                        tracing::debug!(address = ?server.map(|one| one.address), "connect: {error}");
-                        self.handle_no_connection(502, worker)?;
-                    }
-                }
-                continue;
+            if let Some(wait) = self.poll_line(cx, client, scratch, worker)? {
+                return Ok(wait);
             }
             if self.is_raw {
                 self.upstream.handle_success(self.server);
@@ -344,90 +290,6 @@ impl<D: Dial> Exchange<D> {
         }
     }
 
-    /// Goes on over the connection that already knows this client, if there is one.
-    fn take_up_private(&mut self) -> bool {
-        let Some(private) = self.private.take() else {
-            return false;
-        };
-        let (Some(server), Some(io)) = (private.place(&self.upstream), private.into_io()) else {
-            return false;
-        };
-        self.server = server;
-        if let (Some((_, entry)), Some(server)) = (&mut self.log, self.upstream.servers.get(server))
-        {
-            entry.note_server(server.address);
-        }
-        // It is there already: no limit keeps it from being used.
-        self.seat = self.upstream.take_seat(server, false);
-        self.is_private = true;
-        self.line = Line::Open {
-            port: Port::new(io),
-            served: 1,
-            deaf: false,
-        };
-        true
-    }
-
-    /// Finds a connection for the server whose turn it is, or a place among those who wait for one.
-    /// A request that failed before does not wait: a server that it will not ask again may be free for
-    /// those behind it.
-    pub(super) fn connect(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
-        self.seat = None;
-        let waits = matches!(self.line, Line::Queued(_));
-        let again = self.tried.count() > 0;
-        if waits || again || self.upstream.queue.is_empty() {
-            match self.upstream.pick(worker.now(), &self.tried) {
-                Pick::Nobody => return Err(Outcome::Answer { status: 503 }),
-                Pick::Server(server) => {
-                    self.seat = self.upstream.take_seat(server, true);
-                    if self.seat.is_some() {
-                        return self.connect_to(server, worker);
-                    }
-                }
-                Pick::Full => {}
-            }
-        }
-        if !waits {
-            let place = if again {
-                None
-            } else {
-                self.upstream.queue.join()
-            };
-            self.line = Line::Queued(place.ok_or(Outcome::Answer { status: 503 })?);
-        }
-        Ok(())
-    }
-
-    pub(super) fn connect_to(&mut self, index: usize, worker: &Worker<D>) -> Result<(), Outcome> {
-        let server = self.upstream.servers.get(index);
-        let server = server.ok_or(Outcome::Answer { status: 503 })?;
-        self.server = index;
-        if let Some((_, entry)) = &mut self.log {
-            entry.note_server(server.address);
-        }
-        self.head_sent = false;
-        self.dialled = true;
-        let idle = if self.fresh_only {
-            None
-        } else {
-            self.upstream
-                .check_out(index, worker.now(), &worker.counters)
-        };
-        self.line = match idle {
-            Some(used) => Line::Open {
-                port: Port::new(used.io),
-                served: used.served,
-                deaf: false,
-            },
-            None => Line::Connecting(worker.dial.dial(Call {
-                server: server.address,
-                transport: Rc::clone(&self.upstream.transport),
-                client: self.peer,
-            })),
-        };
-        Ok(())
-    }
-
     /// The response is complete; keeps the connection to the server when it is clean.
     pub(super) fn complete(&mut self, clean: bool, worker: &Worker<D>) -> Outcome {
         let request_read = self.body.is_complete();
@@ -443,17 +305,13 @@ impl<D: Dial> Exchange<D> {
             && port.is_clear()
             && !worker.saves_connections()
         {
-            if self.is_private {
-                self.private = Private::new(port.io, &self.upstream, self.server);
-            } else {
-                let used = Used {
+            self.keep(
+                Used {
                     io: port.io,
                     served: served.saturating_add(1),
-                };
-                let advertised = self.download.idle_timeout();
-                self.upstream
-                    .check_in(self.server, used, advertised, worker.now());
-            }
+                },
+                worker,
+            );
         }
         Outcome::Complete {
             keep_alive: self.download.keeps_client() && request_read,

@@ -8,6 +8,7 @@ mod client;
 mod download;
 mod exchange;
 mod hello;
+mod line;
 mod pace;
 mod private;
 mod replay;

@@ -7,7 +7,8 @@
 use ipc::proxy::{Counter, RetryOn};
 
 use super::download::Download;
-use super::exchange::{Exchange, Line, Outcome};
+use super::exchange::{Exchange, Outcome};
+use super::line::Line;
 use crate::io::{Dial, Io as _};
 use crate::worker::Worker;
 

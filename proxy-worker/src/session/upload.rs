@@ -6,7 +6,8 @@ use core_http1::{BodyFault, Step};
 
 use super::Wait;
 use super::client::Client;
-use super::exchange::{Exchange, Line, Outcome};
+use super::exchange::{Exchange, Outcome};
+use super::line::Line;
 use crate::io::{Dial, Io};
 use crate::worker::Scratch;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::lab::{Lab, Script, Then, run, snapshot};
+use super::lab::{Lab, Script, Then, run, snapshot, two_servers};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const EXPECTING: &str =
@@ -180,6 +180,39 @@ async fn connection_that_was_authenticated_serves_its_client_only() {
             drop(client);
             tokio::time::sleep(Duration::from_millis(1)).await;
             assert_eq!(lab.back_ends.open.get(), 1, "its connection ended with it");
+        })
+        .await;
+    }
+}
+
+/// Rule 23: it is as good as any other connection, and no better.
+#[tokio::test(start_paused = true)]
+async fn connection_of_one_client_is_left_when_others_would_be() {
+    let sure = "GET /app/ HTTP/1.1\r\nHost: a\r\nAuthorization: Negotiate YII=\r\n\r\n";
+    let cases = [
+        // Limit of requests, seconds between them, whether the server is out by then, connections.
+        (0, 1, false, 1),
+        (0, 49, false, 1),
+        (0, 51, false, 3),
+        (0, 1, true, 2),
+        (2, 1, false, 2),
+    ];
+    for (requests_max, pause, is_out, dials) in cases {
+        run(async {
+            let mut snapshot = two_servers();
+            snapshot.upstreams[0].requests_max = requests_max;
+            // Only the first is asked, as long as it can be.
+            snapshot.upstreams[0].servers[1].backup = true;
+            let lab = Lab::with(vec![replies(&[(OK, Then::Stay); 3]); 3], &snapshot);
+            let mut client = lab.connect();
+            for _ in 0..3 {
+                client.send(sure).await;
+                assert_eq!(client.hear_for(Duration::from_millis(1)).await, OK);
+                snapshot.upstreams[0].servers[0].ready = !is_out;
+                lab.load(&snapshot);
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+            }
+            assert_eq!(lab.dials(), dials, "{requests_max} {pause} {is_out}");
         })
         .await;
     }
