@@ -1,7 +1,7 @@
 //! What all connections of this worker share. One thread, so no lock.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use core_http1::FieldSlots;
@@ -45,6 +45,8 @@ pub(crate) struct Scratch {
 pub(crate) struct Worker<D: Dial> {
     pub(crate) dial: D,
     plan: RefCell<Option<Rc<Plan<D::Io>>>>,
+    /// Configurations before it, as long as requests are served by them.
+    former: RefCell<Vec<Weak<Plan<D::Io>>>>,
     names: RefCell<ListenerNames>,
     pub(crate) scratch: RefCell<Scratch>,
     buffers: RefCell<Vec<Vec<u8>>>,
@@ -109,6 +111,7 @@ impl<D: Dial> Worker<D> {
         let worker = Self {
             dial,
             plan: RefCell::default(),
+            former: RefCell::default(),
             names: RefCell::default(),
             scratch: RefCell::new(Scratch {
                 read: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -148,6 +151,13 @@ impl<D: Dial> Worker<D> {
         self.plan.borrow().clone()
     }
 
+    /// All configurations that requests are served by.
+    fn plans(&self) -> Vec<Rc<Plan<D::Io>>> {
+        let former = self.former.borrow();
+        let former = former.iter().filter_map(Weak::upgrade);
+        self.plan().into_iter().chain(former).collect()
+    }
+
     /// Makes a configuration ready without using it.
     pub(crate) fn prepare(&self, snapshot: &ProxySnapshot) -> Result<Plan<D::Io>, String> {
         Plan::new(
@@ -172,7 +182,11 @@ impl<D: Dial> Worker<D> {
         if let Some(status) = &*self.status.borrow() {
             plan.apply(status);
         }
-        self.plan.replace(Some(Rc::new(plan)));
+        if let Some(old) = self.plan.replace(Some(Rc::new(plan))) {
+            let mut former = self.former.borrow_mut();
+            former.retain(|plan| plan.strong_count() > 0);
+            former.push(Rc::downgrade(&old));
+        }
         self.replace_logs(logs);
         self.look_at_resources();
         // Connections of listeners that are gone are to see it.
@@ -191,7 +205,7 @@ impl<D: Dial> Worker<D> {
 
     /// Takes the node's state: verdicts at once, the rest for the status page.
     pub(crate) fn handle_status(&self, status: NodeStatus) {
-        if let Some(plan) = self.plan() {
+        for plan in self.plans() {
             plan.apply(&status);
         }
         self.status.replace(Some(status));
@@ -241,10 +255,10 @@ impl<D: Dial> Worker<D> {
 
     /// Ends connections that nothing happens on, on both sides.
     pub(crate) fn close_what_is_idle(&self) {
-        if let Some(plan) = self.plan() {
-            for upstream in &plan.upstreams {
-                upstream.close_idle();
-            }
+        for plan in self.plans() {
+            plan.upstreams
+                .iter()
+                .for_each(|upstream| upstream.close_idle());
         }
         self.deadlines.wake_all();
     }
@@ -313,10 +327,11 @@ impl<D: Dial> Worker<D> {
         if self.read_clock() {
             self.look_at_resources();
         }
-        if let Some(plan) = self.plan() {
-            for upstream in &plan.upstreams {
-                upstream.tick(self.deadlines.now());
-            }
+        let now = self.deadlines.now();
+        for plan in self.plans() {
+            plan.upstreams
+                .iter()
+                .for_each(|upstream| upstream.tick(now));
         }
     }
 

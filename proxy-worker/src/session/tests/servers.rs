@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipc::proxy::{Balance, ProxySnapshot};
 
-use super::lab::{Lab, Script, TestClient, Then, run, two_servers};
+use super::lab::{Lab, Script, TestClient, Then, run, snapshot, two_servers};
 use crate::queue::WAITING_MAX;
 
 const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -179,6 +179,35 @@ async fn server_in_maintenance_finishes_what_it_has() {
         assert_eq!(lab.dials(), 2);
         let end = first.hear().await;
         assert!(end.ends_with("hi"), "still under way: {end}");
+    })
+    .await;
+}
+
+/// A configuration that is left goes on for the requests that are under way with it.
+#[tokio::test(start_paused = true)]
+async fn upstream_that_a_reload_removed_is_looked_after() {
+    run(async {
+        let mut snapshot = snapshot();
+        snapshot.upstreams[0].servers[0].max_conns = 2;
+        let lab = Lab::with([hanging(), answering()], &snapshot);
+        let busy = ask(&lab).await;
+        assert_eq!(ask(&lab).await.hear().await, OK);
+        // Another worker takes the place that is left.
+        let gauge = usize::from(snapshot.upstreams[0].servers[0].gauge);
+        let gauges = lab.worker.gauges.shared();
+        gauges.clear(1);
+        gauges.raise(1, gauge);
+        let mut waiting = ask(&lab).await;
+        snapshot.routes.clear();
+        snapshot.upstreams.clear();
+        lab.load(&snapshot);
+        assert_eq!(waiting.hear().await, "");
+        gauges.lower(1, gauge);
+        assert!(waiting.hear().await.ends_with("hi"), "it was its turn");
+        assert_eq!(lab.back_ends.open.get(), 2);
+        tokio::time::sleep(Duration::from_secs(55)).await;
+        assert_eq!(lab.back_ends.open.get(), 1, "the idle one is closed");
+        drop(busy);
     })
     .await;
 }
