@@ -120,6 +120,7 @@ pub(crate) fn turn_away<D: Dial>(worker: &Worker<D>, mut tcp: Tcp, listener: &Li
     if let Ok(mut scratch) = worker.scratch.try_borrow_mut() {
         let mut cx = Context::from_waker(Waker::noop());
         // Nobody cares for what it was, or whether it still hears.
+        tcp.forget_unread();
         drop(tcp.poll_read(&mut cx, &mut scratch.read));
         drop(tcp.poll_write(&mut cx, &[IoSlice::new(&octets)]));
         tcp.shut_down(&mut cx);

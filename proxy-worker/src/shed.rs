@@ -27,6 +27,8 @@ pub(crate) struct Shed {
     end_below: u64,
     descriptors: bool,
     memory: bool,
+    /// The system has refused something since the descriptors were last counted.
+    refused: bool,
 }
 
 /// Memory is scarce below this part of all, and no longer above that.
@@ -42,6 +44,7 @@ impl Shed {
             end_below: 0,
             descriptors: false,
             memory: false,
+            refused: false,
         };
         shed.set_descriptors_max(descriptors_max);
         shed
@@ -68,11 +71,17 @@ impl Shed {
         if descriptor < self.begin_at {
             return None;
         }
-        self.handle_shortage()
+        self.begin()
     }
 
-    /// The system says that it has no descriptor left.
+    /// The system says that it has no descriptor left, or no memory for one: the fault need not be of
+    /// this process, so its own count does not tell when it is over.
     pub(crate) const fn handle_shortage(&mut self) -> Option<Change> {
+        self.refused = true;
+        self.begin()
+    }
+
+    const fn begin(&mut self) -> Option<Change> {
         let begins = !self.is_on();
         self.descriptors = true;
         if begins {
@@ -82,10 +91,12 @@ impl Shed {
         }
     }
 
-    /// So many descriptors are open.
+    /// So many descriptors are open. It does not end before a whole time between two counts without
+    /// a refusal.
     pub(crate) const fn handle_count(&mut self, open: u64) -> Option<Change> {
         let was_on = self.is_on();
-        self.descriptors = self.descriptors && open >= self.end_below;
+        let is_refused = std::mem::replace(&mut self.refused, false);
+        self.descriptors = self.descriptors && (is_refused || open >= self.end_below);
         if was_on && !self.is_on() {
             Some(Change::Ended)
         } else {
@@ -143,7 +154,15 @@ mod tests {
                 (Count(700), None),
                 (Accepted(700), BEGUN),
             ],
-            &[(Shortage, BEGUN), (Shortage, None), (Count(3), ENDED)],
+            // Another process may have them all.
+            &[
+                (Shortage, BEGUN),
+                (Shortage, None),
+                (Count(3), None),
+                (Shortage, None),
+                (Count(3), None),
+                (Count(3), ENDED),
+            ],
             &[
                 (Memory(100), None),
                 (Memory(99), BY_MEMORY),

@@ -50,6 +50,11 @@ impl Tcp {
         self.unread.splice(..0, octets.iter().copied());
     }
 
+    /// Throws away what was given back.
+    pub(crate) fn forget_unread(&mut self) {
+        self.unread = Vec::new();
+    }
+
     /// Reads what was given back; 0 when nothing was.
     fn read_again(&mut self, room: &mut [u8]) -> usize {
         let count = self.unread.len().min(room.len());

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use core_http1::RequestHead;
 
 use crate::access_log::End;
@@ -28,7 +29,7 @@ pub(crate) struct Client<C> {
     /// It speaks HTTP/2: this is one of its streams.
     pub(crate) http2: bool,
     /// Read but not used: a part of a head, or what came behind a request.
-    pub(crate) inbox: Vec<u8>,
+    pub(crate) inbox: BytesMut,
     /// Requests so far.
     pub(crate) requests: u32,
     /// When a server was first seen to think, while nobody watches the client.
@@ -36,7 +37,7 @@ pub(crate) struct Client<C> {
 }
 
 impl<C: Io> Client<C> {
-    pub(crate) const fn new(io: C, peer: Peer, listener: ListenerId) -> Self {
+    pub(crate) fn new(io: C, peer: Peer, listener: ListenerId) -> Self {
         Self {
             port: Port::new(io),
             peer,
@@ -44,7 +45,7 @@ impl<C: Io> Client<C> {
             address: peer.ip(),
             listener,
             http2: false,
-            inbox: Vec::new(),
+            inbox: BytesMut::new(),
             requests: 0,
             unwatched_since: None,
         }

@@ -26,6 +26,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use ipc::proxy::ListenerTimeouts;
 
 use crate::counters::Doing;
@@ -48,6 +49,9 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Octets that are read and thrown away meanwhile.
 const LINGER_OCTETS: u64 = 1024 * 1024;
+
+/// Changes of state before other connections get their turn: of requests that came all at once.
+const STEPS_PER_TURN: usize = 64;
 
 /// A connection, as a future for the event loop.
 pub(crate) struct Session<C: Io, D: Dial> {
@@ -183,7 +187,7 @@ impl<C: Io, D: Dial> Session<C, D> {
         if self.worker.serves_tunnels_only() {
             self.cut();
         }
-        loop {
+        for _ in 0..STEPS_PER_TURN {
             match self.step(cx, scratch) {
                 Flow::Continue => self.note_doing(),
                 Flow::Wait(wait) => {
@@ -199,6 +203,8 @@ impl<C: Io, D: Dial> Session<C, D> {
                 return Poll::Ready(());
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn step(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Flow {
@@ -239,7 +245,7 @@ impl<C: Io, D: Dial> Session<C, D> {
             Poll::Pending => Flow::Wait(Wait::Send),
             Poll::Ready(Ok(())) if linger => {
                 self.client.port.io.shut_down(cx);
-                self.client.inbox = Vec::new();
+                self.client.inbox = BytesMut::new();
                 self.state = State::Linger {
                     left: LINGER_OCTETS,
                 };

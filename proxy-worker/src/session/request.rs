@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::{Buf as _, BytesMut};
 use core_http1::{Answer, BodyLength, FieldSlots, RequestHead, Version, short_answer};
 use core_route::{Action, Verdict, normalise};
 use ipc::proxy::{AccessLogSpec, Counter, UpstreamProtocol};
@@ -98,11 +99,11 @@ impl<C: Io, D: Dial> Session<C, D> {
         }
     }
 
-    /// As [`Self::keep_rest`], in the memory where it is: a head that comes octet by octet is not
-    /// copied again for each of them.
-    fn keep_rest_of(&mut self, mut held: Vec<u8>, used: usize) {
+    /// As [`Self::keep_rest`], in the memory where it is: neither is a head that comes octet by octet
+    /// copied again for each of them, nor what came behind a request for each that is answered.
+    fn keep_rest_of(&mut self, mut held: BytesMut, used: usize) {
         if self.wants_rest(held.len().saturating_sub(used)) {
-            held.drain(..used);
+            held.advance(used);
             self.client.inbox = held;
         }
     }

@@ -34,9 +34,8 @@ impl<S: Io> Upgraded<S> {
     ) -> Option<Box<Self>> {
         let idle = exchange.tunnel_timeout(client.listener);
         let mut remains = exchange.take_remains(worker)?;
-        let server = &mut remains.port;
-        server.unsent().append(&mut client.inbox);
-        client.inbox = Vec::new();
+        let behind = std::mem::take(&mut client.inbox);
+        remains.port.unsent().extend_from_slice(&behind);
         Some(Box::new(Self {
             tunnel: Tunnel::new(remains.port),
             idle,

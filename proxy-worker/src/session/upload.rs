@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Buf as _;
 use core_http1::{BodyFault, Step};
 
 use super::Wait;
@@ -45,7 +46,7 @@ impl<D: Dial> Exchange<D> {
                 let mut held = std::mem::take(&mut client.inbox);
                 let used = self.send_up(cx, &held)?;
                 if used < held.len() {
-                    held.drain(..used);
+                    held.advance(used);
                     client.inbox = held;
                 }
                 continue;

@@ -163,3 +163,34 @@ async fn server_is_told_whose_connection_it_is_and_keeps_it_for_that_client() {
         }
     }
 }
+
+/// Who is turned away behind a proxy reads why, and then the end: what it has sent must not make the
+/// close a reset.
+#[tokio::test]
+async fn one_too_many_behind_a_proxy_is_told() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let mut snapshot = behind_proxy(snapshot(&[(address, true)], back_end().await));
+    snapshot.listeners[0].access_log = None;
+    snapshot.log_files.clear();
+    snapshot.listeners[0].limits.connections = 1;
+    worker.configure(1, &snapshot, &[socket]).await;
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.1 40000 80\r\n";
+    let mut served = TcpStream::connect(address).await.unwrap();
+    let request = format!("{header}{GET}");
+    served.write_all(request.as_bytes()).await.unwrap();
+    let answer = hear(&mut served, "\r\n\r\n.").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // More than is read to find the header.
+    let long = GET.replacen("\r\n", &format!("\r\nCookie: {}\r\n", "c".repeat(4096)), 1);
+    let request = format!("{header}{long}");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    // By then the worker has long closed the other.
+    served.write_all(GET.as_bytes()).await.unwrap();
+    hear(&mut served, "\r\n\r\n.").await;
+    assert!(client.take_error().unwrap().is_none(), "it was reset");
+}

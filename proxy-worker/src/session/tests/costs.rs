@@ -13,7 +13,7 @@ use super::lab::snapshot;
 use crate::counters::Counters;
 use crate::gauges::Gauges;
 use crate::io::{Call, Connecting, Dial, Io, Peer};
-use crate::session::Session;
+use crate::session::{STEPS_PER_TURN, Session};
 use crate::worker::Worker;
 
 /// Room for what is on its way.
@@ -227,4 +227,22 @@ fn request_on_a_warm_connection_costs_four_calls_and_no_allocation() {
         assert_eq!(allocated.count_total, 0, "{name}: allocations");
         assert_eq!(calls() - before, 400, "{name}: calls");
     }
+}
+
+#[test]
+fn many_requests_at_once_are_answered_in_turns() {
+    let client = Wire::new();
+    let mut warm = Warm::new(client.clone());
+    client.bring(&b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500));
+    let mut answers = || {
+        warm.drive();
+        String::from_utf8(client.take())
+            .unwrap()
+            .matches("HTTP/1.1 404")
+            .count()
+    };
+    let first = answers();
+    assert!((1..=STEPS_PER_TURN).contains(&first), "{first}");
+    let rest: usize = (0..500).map(|_| answers()).sum();
+    assert_eq!(first + rest, 500);
 }

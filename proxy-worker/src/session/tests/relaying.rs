@@ -142,6 +142,17 @@ async fn trailers_reach_who_takes_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_requests_than_are_answered_in_one_turn_are_all_answered() {
+    run(async {
+        let lab = Lab::new(Vec::new());
+        let many = "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+        let answers = lab.ask(&many).await;
+        assert_eq!(answers.matches("HTTP/1.1 404").count(), 200);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn pipelined_requests_are_answered_in_order() {
     run(async {
         let lab = Lab::new(replies(&[
