@@ -9,9 +9,10 @@ use core_health::check::{Initial, Thresholds, Timing};
 use ipc::check::{
     CheckSnapshot, FileCheck, ListenerProbe, Probe, ProcessCheck, ScriptInit, ServerCheck,
 };
-use ipc::proxy::UpstreamTls;
+use ipc::proxy::{UpstreamProtocol, UpstreamTls};
 use ipc::vrrp::TrackSubject;
 
+use crate::probe;
 use crate::question::{Look, Question};
 
 /// How often our own proxy is asked at each of its addresses.
@@ -79,6 +80,12 @@ pub(crate) fn inspect(snapshot: &CheckSnapshot) -> Result<(), String> {
             }
             if let Some(host) = host.as_ref().filter(|host| !is_visible(host)) {
                 return Err(format!("{}: {host:?} is no host", of()));
+            }
+            if server.protocol == UpstreamProtocol::Http2
+                && !probe::fits_http2(path, host.as_deref(), server.address)
+            {
+                let what = "path or host has no form in HTTP/2";
+                return Err(format!("{}: {what}", of()));
             }
         }
     }
@@ -168,14 +175,18 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
 /// # Errors
 /// A sentence, when certificates or keys cannot be used.
 pub(crate) fn questions(snapshot: &CheckSnapshot) -> Result<Vec<Question>, String> {
-    let client = |tls: &UpstreamTls| tls::Client::new(tls, tls::HTTP_11).map(Arc::new);
+    let client = |tls: &UpstreamTls, alpn| tls::Client::new(tls, alpn).map(Arc::new);
     let mut questions = Vec::new();
     for server in &snapshot.servers {
-        let tls = server.tls.as_ref().map(client).transpose();
+        let alpn = match server.protocol {
+            UpstreamProtocol::Http1 => tls::HTTP_11,
+            UpstreamProtocol::Http2 => tls::H2,
+        };
+        let tls = server.tls.as_ref().map(|tls| client(tls, alpn)).transpose();
         let tls = tls.map_err(|fault| format!("upstream {}: {fault}", server.upstream))?;
         questions.push(Question::Server(server.clone(), tls));
     }
-    let own = client(&OWN_PROXY).map_err(|fault| fault.to_string())?;
+    let own = client(&OWN_PROXY, tls::HTTP_11).map_err(|fault| fault.to_string())?;
     for listener in &snapshot.listeners {
         let tls = match listener.probe {
             ListenerProbe::Http => None,
@@ -207,6 +218,7 @@ mod tests {
         let usable = ServerCheck {
             upstream: "app".into(),
             address: "192.0.2.1:80".parse().unwrap(),
+            protocol: UpstreamProtocol::Http1,
             send_proxy: None,
             probe: Probe::Http {
                 path: "/healthz?full=1".into(),
@@ -228,6 +240,10 @@ mod tests {
             probe,
             ..usable.clone()
         };
+        let over_http2 = |probe| ServerCheck {
+            protocol: UpstreamProtocol::Http2,
+            ..with(probe)
+        };
         let cases = [
             (usable.clone(), true),
             (with(Probe::Tcp), true),
@@ -236,6 +252,10 @@ mod tests {
             (with(http("/a\r\nX: y", "a")), false),
             (with(http("/", "a\r\nX: y")), false),
             (with(http("/", "")), false),
+            (with(http("/<b>", "a")), true),
+            (over_http2(http("/<b>", "a")), false),
+            (over_http2(http("/b?c=[d]", "a:80")), true),
+            (over_http2(http("/", "a:b:c")), false),
             (
                 ServerCheck {
                     interval: Duration::ZERO,

@@ -1,26 +1,23 @@
 //! One question to one server.
 
+mod http1;
+mod http2;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use core_http1::{Expected, FIELDS_MAX, Fault, FieldSlots, Limits, ResponseHead};
+use core_http1::Fault;
+use core_http2::Malformed;
+use core_http2::decode::Unreadable;
 use core_preface::proxy_header;
 use ipc::check::{ListenerCheck, ListenerProbe, Probe, ServerCheck};
-use ipc::proxy::ProxyVersion;
+use ipc::proxy::{ProxyVersion, UpstreamProtocol};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::stream::Stream;
-
-/// Octets of an answer that are read at most, interim answers included.
-const ANSWER_MAX: usize = 32 * 1024;
-
-const LIMITS: Limits = Limits {
-    head_bytes: 16 * 1024,
-    fields: FIELDS_MAX,
-};
 
 /// What a well server answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +40,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Why a server is not well: always the server's or the network's fault.
+/// Why a server is not well: the server's or the network's fault, but for [`Failure::Question`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{}", phrase(.0))]
@@ -56,8 +53,29 @@ pub(crate) enum Failure {
     Closed,
     #[error("answer is no HTTP: {0}")]
     NotHttp(#[from] Fault),
+    #[error("does not speak HTTP/2 over TLS (no \"h2\" in ALPN)")]
+    NoHttp2,
+    #[error("no answer over HTTP/2: {0}")]
+    Http2(h2::Error),
+    #[error("answer is no HTTP: {0}")]
+    Malformed(#[from] Malformed),
+    #[error("question has no form in HTTP/2: {0}")]
+    Question(#[from] Unreadable),
     #[error("status {0}")]
     Status(u16),
+}
+
+impl From<h2::Error> for Failure {
+    fn from(error: h2::Error) -> Self {
+        if !error.is_io() {
+            return Self::Http2(error);
+        }
+        use io::ErrorKind::{BrokenPipe, UnexpectedEof};
+        match error.into_io() {
+            Some(error) if !matches!(error.kind(), BrokenPipe | UnexpectedEof) => Self::Io(error),
+            _ => Self::Closed,
+        }
+    }
 }
 
 /// The commonest failures in few words, without the error's number.
@@ -86,6 +104,11 @@ pub(crate) async fn probe(
             introduce(&mut stream, version).await?;
         }
         let stream = secure(stream, tls, server.address.ip()).await?;
+        // Whoever speaks HTTP/2 says so (RFC 9113 §3.2).
+        let has_agreed = || !stream.is_secure() || stream.protocol() == Some(tls::H2);
+        if server.protocol == UpstreamProtocol::Http2 && !has_agreed() {
+            return Err(Failure::NoHttp2);
+        }
         match &server.probe {
             Probe::Tcp if tls.is_some() => Ok(Answer::Shaken),
             Probe::Tcp => Ok(Answer::Connected),
@@ -95,7 +118,10 @@ pub(crate) async fn probe(
                 statuses,
             } => {
                 let request = request(path, host.as_deref(), server.address);
-                let status = ask(stream, request.as_bytes()).await?;
+                let status = match server.protocol {
+                    UpstreamProtocol::Http1 => http1::ask(stream, &request).await?,
+                    UpstreamProtocol::Http2 => http2::ask(stream, &request).await?,
+                };
                 let well = statuses
                     .iter()
                     .any(|&(low, high)| (low..=high).contains(&status));
@@ -131,11 +157,10 @@ async fn secure(
     tls: Option<&tls::Client>,
     name: IpAddr,
 ) -> Result<Stream, Failure> {
-    let Some(tls) = tls else {
-        return Ok(Stream::Plain(stream));
-    };
-    let tls = tls.connection(name).map_err(io::Error::other)?;
-    Stream::secure(stream, tls).await.map_err(Failure::Tls)
+    match tls {
+        None => Ok(Stream::plain(stream)),
+        Some(tls) => (Stream::secure(stream, tls, name).await).map_err(Failure::Tls),
+    }
 }
 
 /// Asks our own proxy at an address whether it answers, within `limit`: any answer will do, since
@@ -165,7 +190,7 @@ pub(crate) async fn probe_own(
             "OPTIONS * HTTP/1.1\r\nHost: {address}\r\nUser-Agent: evenkeel-check\r\n\
              Connection: close\r\n\r\n"
         );
-        let status = ask(stream, request.as_bytes()).await?;
+        let status = http1::ask(stream, &request).await?;
         Ok(Some(Answer::Status(status)))
     };
     tokio::time::timeout(limit, asked)
@@ -194,6 +219,12 @@ async fn connect_here(address: SocketAddr) -> io::Result<Option<TcpStream>> {
     }
 }
 
+/// Whether a server that speaks HTTP/2 can be asked for `path`.
+pub(crate) fn fits_http2(path: &str, host: Option<&str>, address: SocketAddr) -> bool {
+    http2::request(&request(path, host, address), false).is_ok()
+}
+
+/// What asks for `path`, in HTTP/1.1.
 fn request(path: &str, host: Option<&str>, address: SocketAddr) -> String {
     let address = address.to_string();
     let host = host.unwrap_or(&address);
@@ -203,40 +234,8 @@ fn request(path: &str, host: Option<&str>, address: SocketAddr) -> String {
     )
 }
 
-/// The status of the final answer. Its body is not read.
-async fn ask(mut stream: Stream, request: &[u8]) -> Result<u16, Failure> {
-    stream.write_all(request).await?;
-    let mut head = Vec::with_capacity(1024);
-    let mut read = 0;
-    loop {
-        let count = stream.read(&mut head).await?;
-        read += count;
-        while let Some((len, status)) = parse(&head)? {
-            if status >= 200 {
-                return Ok(status);
-            }
-            head.drain(..len);
-        }
-        if count == 0 {
-            return Err(Failure::Closed);
-        }
-        if read >= ANSWER_MAX {
-            return Err(Fault::HeadTooLarge.into());
-        }
-    }
-}
-
-/// Length and status of the head at the front of `bytes`; `None` when more octets are needed.
-fn parse(bytes: &[u8]) -> Result<Option<(usize, u16)>, Fault> {
-    // Who speaks another protocol may never send the empty line that ends a head.
-    if !bytes.iter().zip(b"HTTP/").all(|(have, want)| have == want) {
-        return Err(Fault::StartLine);
-    }
-    let mut slots = FieldSlots::default();
-    let head = ResponseHead::parse(bytes, &LIMITS, Expected::Content, &mut slots)?;
-    Ok(head.map(|head| (head.len, head.status)))
-}
-
+#[cfg(test)]
+mod http2_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -38,8 +38,8 @@ impl Question {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Server(one, _), Self::Server(other, _)) => {
-                let how = |it: &ServerCheck| (it.probe.clone(), it.tls.clone(), it.send_proxy);
-                how(one) == how(other) && one.timeout == other.timeout
+                let how = |it: &ServerCheck| (it.protocol, it.send_proxy, it.timeout);
+                how(one) == how(other) && one.probe == other.probe && one.tls == other.tls
             }
             (Self::Listener(one, _), Self::Listener(other, _)) => one == other,
             (Self::File(one, _), Self::File(other, _)) => {

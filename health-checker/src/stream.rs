@@ -1,130 +1,114 @@
-//! What a question is asked over: TCP, or TLS over it.
+//! What a question is asked over: TCP, or TLS over it. What a server says before it answers has a limit.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use rustls::ClientConnection;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-/// Octets that are read at once.
-const READ: usize = 4096;
+/// Octets that are read at most, interim answers and frames that are no answer included.
+pub(crate) const ANSWER_MAX: usize = 32 * 1024;
 
 /// A connection.
-pub(crate) enum Stream {
-    /// As it is.
+pub(crate) struct Stream {
+    wire: Wire,
+    /// Octets that may still come.
+    left: usize,
+}
+
+enum Wire {
     Plain(TcpStream),
-    /// With TLS, its handshake done.
-    Tls(TcpStream, Box<ClientConnection>),
+    /// Its handshake is done.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// Makes the handshake of `tls` over `stream`.
+    /// As it is.
+    pub(crate) const fn plain(tcp: TcpStream) -> Self {
+        Self {
+            wire: Wire::Plain(tcp),
+            left: ANSWER_MAX,
+        }
+    }
+
+    /// Makes a handshake over `tcp` with the server at `address`.
     ///
     /// # Errors
     /// What is wrong with the peer or the connection to it.
-    pub(crate) async fn secure(stream: TcpStream, tls: ClientConnection) -> io::Result<Self> {
-        let mut tls = Box::new(tls);
-        loop {
-            send(&stream, &mut tls).await?;
-            if !tls.is_handshaking() {
-                return Ok(Self::Tls(stream, tls));
-            }
-            if receive(&stream, &mut tls).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+    pub(crate) async fn secure(
+        tcp: TcpStream,
+        tls: &tls::Client,
+        address: IpAddr,
+    ) -> io::Result<Self> {
+        let connector = TlsConnector::from(tls.config());
+        let stream = connector.connect(tls.name(address), tcp).await?;
+        Ok(Self {
+            wire: Wire::Tls(Box::new(stream)),
+            left: ANSWER_MAX,
+        })
     }
 
-    /// Sends all of it.
-    ///
-    /// # Errors
-    /// Those of the connection.
-    pub(crate) async fn write_all(&mut self, octets: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.write_all(octets).await,
-            Self::Tls(stream, tls) => {
-                // A question fits into what rustls keeps.
-                tls.writer().write_all(octets)?;
-                send(stream, tls).await
-            }
-        }
+    /// Whether TLS is spoken.
+    pub(crate) const fn is_secure(&self) -> bool {
+        matches!(self.wire, Wire::Tls(_))
     }
 
-    /// Reads what comes to the end of `octets`; how much that was, and 0 at the end.
-    ///
-    /// # Errors
-    /// Those of the connection; an end that the peer has not announced, where it must.
-    pub(crate) async fn read(&mut self, octets: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read_buf(octets).await,
-            Self::Tls(stream, tls) => {
-                let mut room = [0; READ];
-                loop {
-                    match tls.reader().read(&mut room) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            receive(stream, tls).await?;
-                        }
-                        result => {
-                            let count = result?;
-                            octets.extend_from_slice(room.get(..count).unwrap_or_default());
-                            return Ok(count);
-                        }
-                    }
-                }
-            }
+    /// The protocol that was agreed upon, by its name in ALPN.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        match &self.wire {
+            Wire::Plain(_) => None,
+            Wire::Tls(tls) => tls.get_ref().1.alpn_protocol(),
         }
     }
 }
 
-async fn send(stream: &TcpStream, tls: &mut ClientConnection) -> io::Result<()> {
-    while tls.wants_write() {
-        stream.writable().await?;
-        match tls.write_tls(&mut Attempt(stream)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => drop(result?),
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = room.filled().len();
+        ready!(match &mut self.wire {
+            Wire::Plain(tcp) => Pin::new(tcp).poll_read(cx, room),
+            Wire::Tls(tls) => Pin::new(tls).poll_read(cx, room),
+        })?;
+        let count = room.filled().len() - before;
+        self.left = self.left.checked_sub(count).ok_or_else(|| {
+            let why = format!("more than {ANSWER_MAX} octets and no answer");
+            io::Error::other(why)
+        })?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.wire {
+            Wire::Plain(tcp) => Pin::new(tcp).poll_write(cx, octets),
+            Wire::Tls(tls) => Pin::new(tls).poll_write(cx, octets),
         }
     }
-    Ok(())
-}
 
-/// Takes what comes next; how many octets, and 0 at the end.
-async fn receive(stream: &TcpStream, tls: &mut ClientConnection) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        match tls.read_tls(&mut Attempt(stream)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => {
-                let count = result?;
-                if let Err(error) = tls.process_new_packets() {
-                    // The peer is told, if it listens.
-                    drop(tls.write_tls(&mut Attempt(stream)));
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                }
-                return Ok(count);
-            }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Wire::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
-}
 
-/// A connection as rustls uses it: without waiting.
-struct Attempt<'a>(&'a TcpStream);
-
-impl Read for Attempt<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(room)
-    }
-}
-
-impl Write for Attempt<'_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.try_write(octets)
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(parts)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Wire::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }

@@ -13,6 +13,7 @@ use ipc::check::{
     CheckSnapshot, FileCheck, FromCheck, ListenerCheck, ListenerProbe, Probe, ProcessCheck,
     ScriptCheck, ScriptInit, ScriptOutcome, ServerCheck, ToCheck,
 };
+use ipc::proxy::UpstreamProtocol;
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use ipc::{FromChild, Role, ToChild, Welcome, codec};
 use link::Link;
@@ -130,6 +131,7 @@ fn check(address: SocketAddr, path: &str, interval: Duration) -> ServerCheck {
     ServerCheck {
         upstream: "app".into(),
         address,
+        protocol: UpstreamProtocol::Http1,
         send_proxy: None,
         probe: Probe::Http {
             path: path.into(),

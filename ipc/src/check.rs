@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Child, Role};
-use crate::proxy::{ProxyVersion, UpstreamTls};
+use crate::proxy::{ProxyVersion, UpstreamProtocol, UpstreamTls};
 use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// The health-checker's types.
@@ -66,6 +66,8 @@ pub struct ServerCheck {
     pub upstream: String,
     /// The server's address.
     pub address: SocketAddr,
+    /// What it speaks.
+    pub protocol: UpstreamProtocol,
     /// The PROXY header that the server expects; it says that the connection is our own.
     pub send_proxy: Option<ProxyVersion>,
     /// What is asked.

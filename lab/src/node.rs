@@ -186,6 +186,15 @@ impl Node {
         });
     }
 
+    /// Waits until so many servers are up, and for this reason.
+    pub fn wait_for_checks(&self, count: usize, reason: &str) {
+        self.wait_for_status(&format!("{count} servers up: {reason}"), |status| {
+            let servers = status["servers"].as_array().map_or(&[][..], Vec::as_slice);
+            let is_well = |server: &&Value| server["up"] == true && server["reason"] == reason;
+            servers.iter().filter(is_well).count() == count
+        });
+    }
+
     /// Waits until its virtual router is in `state`.
     pub fn wait_for_state(&self, state: &str) {
         self.wait_for_status(state, |status| status["routers"][0]["state"] == state);

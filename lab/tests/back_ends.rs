@@ -49,11 +49,13 @@ servers = [{ address = "192.168.0.201:8081" }]
 [upstreams.nginx-tls]
 servers = [{ address = "192.168.0.201:8443" }]
 tls = { ca = "DIR/www.pem", sni = "www.example.org" }
+check = { http = "/" }
 
 [upstreams.nginx-h2]
 servers = [{ address = "192.168.0.201:8444" }]
 tls = { ca = "DIR/www.pem", sni = "www.example.org" }
 protocol = "h2"
+check = { http = "/" }
 
 [upstreams.haproxy]
 servers = [{ address = "192.168.0.202:8081" }]
@@ -61,11 +63,13 @@ servers = [{ address = "192.168.0.202:8081" }]
 [upstreams.haproxy-h2c]
 servers = [{ address = "192.168.0.202:8082" }]
 protocol = "h2c"
+check = { http = "/" }
 
 [upstreams.haproxy-h2]
 servers = [{ address = "192.168.0.202:8444" }]
 tls = { ca = "DIR/www.pem", sni = "www.example.org" }
 protocol = "h2"
+check = { http = "/" }
 "#;
 
 /// Says in which protocol it was asked, and how long the body is said to be; and has a file.
@@ -151,12 +155,13 @@ fn nginx_and_haproxy_are_spoken_to_in_every_way() {
     let certificate = Certificate::make(client.files(), "www");
     hand_out(&certificate, &[first, second, proxy, client]);
     let _servers = [nginx(first), haproxy(second)];
-    for (host, port) in [(first, 8444), (second, 8444)] {
-        host.wait_for_port(port);
+    for host in [first, second] {
+        host.wait_for_port(8444);
     }
     let folder = proxy.files().display().to_string();
     let node = Node::start(proxy, &CONFIGURATION.replace("DIR", &folder));
     node.wait_for_service();
+    node.wait_for_checks(4, "status 200");
     let small = client.files().join("small").display().to_string();
     fs::write(&small, [b'x'; 10_000]).expect("a file can be written");
     for version in ["--http1.1", "--http2-prior-knowledge"] {

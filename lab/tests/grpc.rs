@@ -35,11 +35,13 @@ upstream = "sealed"
 [upstreams.plain]
 servers = [{ address = "192.168.0.201:50051" }]
 protocol = "h2c"
+check = { http = "/lab.Plain/Say" }
 
 [upstreams.sealed]
 servers = [{ address = "192.168.0.201:50052" }]
 protocol = "h2"
 tls = { ca = "CHAIN", sni = "www.example.org" }
+check = { http = "/lab.Sealed/Say" }
 "#;
 
 #[test]
@@ -59,6 +61,8 @@ fn grpc_goes_from_end_to_end() {
     let configuration = CONFIGURATION.replace("CHAIN", &chain).replace("KEY", &key);
     let node = Node::start(proxy, &configuration);
     node.wait_for_service();
+    // They speak nothing but HTTP/2, and tell errors of gRPC in trailers.
+    node.wait_for_checks(2, "status 200");
     for (service, transport) in [("Plain", "insecure"), ("Sealed", "ssl")] {
         let talk = [PYTHON, "-c", CLIENT, service, transport, &chain];
         for arguments in [&talk[..], &talk[..5]] {

@@ -51,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "core-health",
             "core-http1",
+            "core-http2",
             "core-preface",
             "ipc",
             "link",

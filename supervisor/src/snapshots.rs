@@ -193,6 +193,7 @@ fn server_check(
     ServerCheck {
         upstream: upstream.name.clone(),
         address: *server.address.value(),
+        protocol: proxy::upstream_protocol(upstream.protocol),
         send_proxy: upstream.send_proxy.map(proxy::proxy_version),
         probe: match &check.probe {
             settings::Probe::Tcp => Probe::Tcp,

@@ -56,15 +56,24 @@ impl Client {
         })
     }
 
-    /// A connection to the server at `address`, which is the name that is checked where no other is
-    /// configured.
+    /// A connection to the server at `address`, whose name is [`Client::name`].
     ///
     /// # Errors
     /// Those of rustls.
     pub fn connection(&self, address: IpAddr) -> Result<ClientConnection, Error> {
+        ClientConnection::new(self.config(), self.name(address))
+    }
+
+    /// For connections.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// The name that the server at `address` is asked for, and that is checked: its address where no
+    /// other is configured.
+    pub fn name(&self, address: IpAddr) -> ServerName<'static> {
         let name = self.name.clone();
-        let name = name.unwrap_or_else(|| ServerName::IpAddress(address.into()));
-        ClientConnection::new(Arc::clone(&self.config), name)
+        name.unwrap_or_else(|| ServerName::IpAddress(address.into()))
     }
 }
 

@@ -4,6 +4,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::stream::ANSWER_MAX;
 
 /// How a server treats the one connection that it gets.
 enum Server {
@@ -59,6 +60,7 @@ async fn run(probe_kind: Probe, server: Server) -> (String, Option<String>) {
     let check = ServerCheck {
         upstream: "app".into(),
         address: listener.local_addr().unwrap(),
+        protocol: UpstreamProtocol::Http1,
         send_proxy: None,
         probe: probe_kind,
         tls: None,
@@ -241,7 +243,7 @@ async fn an_answer_without_end_is_cut_off() {
             .into_boxed_str(),
     );
     let (verdict, _) = run(http(), Server::Answers(endless)).await;
-    assert_eq!(verdict, "down: answer is no HTTP: head too large");
+    assert_eq!(verdict, "down: more than 32768 octets and no answer");
 }
 
 #[actix_rt::test]
@@ -257,6 +259,7 @@ async fn who_expects_a_proxy_header_gets_one() {
         let check = ServerCheck {
             upstream: "app".into(),
             address: listener.local_addr().unwrap(),
+            protocol: UpstreamProtocol::Http1,
             send_proxy: Some(version),
             probe: http(),
             tls: None,

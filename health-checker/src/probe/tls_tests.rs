@@ -3,7 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use ipc::proxy::{CertificateSpec, ClientAuth, ListenerTls, SecretOctets, UpstreamTls};
+use ipc::proxy::{
+    CertificateSpec, ClientAuth, ListenerTls, SecretOctets, UpstreamProtocol, UpstreamTls,
+};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -13,7 +15,7 @@ use crate::configuration::OWN_PROXY;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A certificate for 127.0.0.1 and app.test, signed by itself.
-fn certificate() -> CertificateSpec {
+pub(super) fn certificate() -> CertificateSpec {
     certificate_for(&["127.0.0.1", "app.test"])
 }
 
@@ -27,7 +29,7 @@ fn certificate_for(names: &[&str]) -> CertificateSpec {
     }
 }
 
-fn trusting(certificate: &CertificateSpec, sni: Option<&str>) -> UpstreamTls {
+pub(super) fn trusting(certificate: &CertificateSpec, sni: Option<&str>) -> UpstreamTls {
     UpstreamTls {
         ca: certificate.chain.clone(),
         verify: true,
@@ -36,7 +38,7 @@ fn trusting(certificate: &CertificateSpec, sni: Option<&str>) -> UpstreamTls {
     }
 }
 
-fn server(certificate: &CertificateSpec) -> Arc<ServerConfig> {
+pub(super) fn server(certificate: &CertificateSpec) -> Arc<ServerConfig> {
     let spec = ListenerTls {
         certificates: vec![certificate.clone()],
         client_ca: Vec::new(),
@@ -145,6 +147,7 @@ async fn verdicts_on_servers() {
         let check = ServerCheck {
             upstream: "app".into(),
             address,
+            protocol: UpstreamProtocol::Http1,
             send_proxy: None,
             probe: kind,
             tls: None,

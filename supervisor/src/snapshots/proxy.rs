@@ -210,6 +210,14 @@ pub(super) const fn proxy_version(version: settings::ProxyVersion) -> ProxyVersi
     }
 }
 
+/// What servers speak.
+pub(super) const fn upstream_protocol(protocol: settings::Protocol) -> UpstreamProtocol {
+    match protocol {
+        settings::Protocol::Http1 => UpstreamProtocol::Http1,
+        settings::Protocol::H2 | settings::Protocol::H2c => UpstreamProtocol::Http2,
+    }
+}
+
 fn retry_on(retries: &settings::Retries) -> RetryOn {
     use settings::RetryCause as Cause;
     let on = |cause: Cause| retries.on.contains(&cause);
@@ -245,10 +253,7 @@ fn upstream_spec(
             settings::Balance::RoundRobin => Balance::RoundRobin,
             settings::Balance::LeastConn => Balance::LeastConn,
         },
-        protocol: match upstream.protocol {
-            settings::Protocol::Http1 => UpstreamProtocol::Http1,
-            settings::Protocol::H2 | settings::Protocol::H2c => UpstreamProtocol::Http2,
-        },
+        protocol: upstream_protocol(upstream.protocol),
         tls: upstream.tls.as_ref().map(|tls| credentials.upstream(tls)),
         send_proxy: upstream.send_proxy.map(proxy_version),
         idle_max: upstream.keep_alive.idle,
