@@ -51,6 +51,9 @@ impl Supervisor {
         let now = Stamps::of(&self.settings);
         let used = self.holdings.credentials().stamps();
         if !self.looks.handle_look(&now, used) {
+            if self.looks.refused.as_ref() == Some(&now) {
+                tracing::debug!("certificates are as they were when they were refused: left alone");
+            }
             return;
         }
         match self.plan_change(self.settings.clone()) {
