@@ -22,6 +22,7 @@ mod node;
 mod pair;
 mod process;
 mod smtp;
+mod stream;
 mod tool;
 
 pub use address_watch::AddressWatch;
@@ -38,6 +39,7 @@ pub use node::{Node, Titled, program};
 pub use pair::{Pair, paced_configuration, pair_configuration};
 pub use process::{Running, Signal, signal};
 pub use smtp::{Mail, SmtpServer};
+pub use stream::accept;
 pub use tool::{answer, exit_status, run, succeeds, wait_until};
 
 /// The article's virtual address.

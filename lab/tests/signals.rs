@@ -1,7 +1,6 @@
 //! What an operator does to a running pair under load: reload, stop, reopen logs.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use lab::{
@@ -177,8 +176,7 @@ fn a_stop_that_waits_for_a_client_is_no_failure_of_the_proxy() {
         pair_configuration(host).replace("[listeners.public]", "[listeners.public]\nhttp2 = true");
     let mut node = Node::start(host, &configuration);
     node.wait_for_service();
-    let address = format!("{}:80", host.address());
-    let mut client = host.inside(|| TcpStream::connect(&address).expect("it listens"));
+    let mut client = host.connect(80);
     let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     client.write_all(hello).expect("it is open");
     let mut heard = [0];

@@ -91,10 +91,7 @@ fn a_second_term_does_not_cut_what_the_first_lets_end() {
     let host = lan.host("proxy101");
     let mut node = started(host, &pair_configuration(host));
     // A request that takes its time: its head is not complete.
-    let mut slow = host.inside(|| {
-        let address = format!("{}:80", host.address());
-        std::net::TcpStream::connect(address).expect("it listens")
-    });
+    let mut slow = host.connect(80);
     slow.write_all(b"GET / HTTP/1.1\r\nHost: slow\r\n")
         .expect("it reads");
     node.wait_for_status("a connection", |status| status["traffic"]["reading"] == 1);
@@ -117,10 +114,7 @@ fn int_in_a_drain_ends_the_waiting() {
     let lan = Lan::new();
     let host = lan.host("proxy101");
     let mut node = started(host, &pair_configuration(host));
-    let mut slow = host.inside(|| {
-        let address = format!("{}:80", host.address());
-        std::net::TcpStream::connect(address).expect("it listens")
-    });
+    let mut slow = host.connect(80);
     slow.write_all(b"GET / HTTP/1.1\r\n").expect("it reads");
     node.wait_for_status("a connection", |status| status["traffic"]["reading"] == 1);
     node.signal(Signal::Term);
@@ -444,10 +438,7 @@ fn a_start_right_after_a_death_takes_over() {
     node.wait_for_state("MASTER");
     for _ in 0..3 {
         // The old workers have a connection to end, and are still there.
-        let mut slow = host.inside(|| {
-            let address = format!("{}:80", host.address());
-            std::net::TcpStream::connect(address).expect("it listens")
-        });
+        let mut slow = host.connect(80);
         slow.write_all(b"GET / HTTP/1.1\r\n").expect("it reads");
         request(host);
         node.signal(Signal::Kill);

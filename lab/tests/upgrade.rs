@@ -187,12 +187,22 @@ fn signals_that_come_in_an_upgrade_do_no_harm() {
     assert_eq!(node.log().matches("upgrading to").count(), 1);
 
     // A stop wins over an upgrade that is under way, at whatever point it meets it.
-    for pause_ms in [0, 60, 120, 400] {
+    let points = [
+        "",
+        "upgrading to",
+        "the supervisor is gone",
+        "vrrp 0 started",
+    ];
+    for point in points {
+        let passed = |node: &Node| node.log().matches(point).count();
+        let before = passed(&node);
         node.signal(Signal::Usr2);
-        std::thread::sleep(Duration::from_millis(pause_ms));
+        wait_until(point, LONG, || {
+            (point.is_empty() || passed(&node) > before).then_some(())
+        });
         node.signal(Signal::Term);
         let status = wait_until("its end", LONG, || node.ended());
-        assert!(status.success(), "{status} after {pause_ms} ms");
+        assert!(status.success(), "{status} after {point:?}");
         wait_until("no process is left", LONG, || {
             node.on_its_host().is_empty().then_some(())
         });
@@ -235,56 +245,91 @@ fn an_upgrade_meets_a_script_that_runs_and_a_worker_that_is_frozen_and_leaves_no
     node.wait_for_service();
 }
 
+/// A connection through the listener on port 7000 to the server on port 7001.
+struct Tunnel {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Tunnel {
+    fn open(host: &Host, server: &TcpListener) -> Self {
+        let client = host.connect(7000);
+        let server = lab::accept(server);
+        Self { client, server }
+    }
+
+    fn carries(&mut self, text: &[u8]) {
+        self.client.write_all(text).expect("the tunnel is open");
+        let mut heard = vec![0; text.len()];
+        self.server
+            .read_exact(&mut heard)
+            .expect("the tunnel is open");
+        assert_eq!(heard, text);
+    }
+}
+
+/// One worker, of whom each image has a new one, and a listener for tunnels.
+fn tunnelling_configuration(host: &Host) -> String {
+    let address = host.address();
+    let tunnels = format!(
+        "\n[listeners.raw]\nbind = [\"{address}:7000\"]\nprotocol = \"tcp\"\n\
+         \n[[routes]]\nlistener = \"raw\"\nupstream = \"raw\"\n\
+         \n[upstreams.raw]\nservers = [{{ address = \"{address}:7001\" }}]\n"
+    );
+    let pair = pair_configuration(host).replace("workers = 2", "workers = 1");
+    assert!(pair.contains("workers = 1"));
+    pair + &tunnels
+}
+
+/// Of two workers that are left with a tunnel, one is frozen: when it has been silent for too long, the
+/// other one must have been heard.
 #[test]
 fn a_tunnel_outlives_two_upgrades_and_its_worker_leaves_no_zombie() {
     let lan = Lan::new();
     let host = lan.host("proxy101");
-    let (listening, served) = (
-        format!("{}:7000", host.address()),
-        format!("{}:7001", host.address()),
-    );
-    let tunnel = format!(
-        "\n[listeners.raw]\nbind = [\"{listening}\"]\nprotocol = \"tcp\"\n\
-         \n[[routes]]\nlistener = \"raw\"\nupstream = \"raw\"\n\
-         \n[upstreams.raw]\nservers = [{{ address = \"{served}\" }}]\n"
-    );
-    let server = host.inside(|| TcpListener::bind(&served).expect("the port is free"));
-    let node = Node::start(host, &format!("{}{tunnel}", pair_configuration(host)));
+    let served = (host.address(), 7001);
+    let server = host.inside(|| TcpListener::bind(served).expect("the port is free"));
+    let node = Node::start(host, &tunnelling_configuration(host));
     node.wait_for_service();
-    let mut client = host.inside(|| TcpStream::connect(&listening).expect("it listens"));
-    let (mut far_end, _) = server.accept().expect("it was connected to");
-    let mut says = |text: &[u8]| {
-        client.write_all(text).expect("the tunnel is open");
-        let mut heard = vec![0; text.len()];
-        far_end.read_exact(&mut heard).expect("the tunnel is open");
-        assert_eq!(heard, text);
-    };
-    says(b"before");
-    let (first, count) = (node.pids_of("proxy"), node.children().len());
-    for text in [b"after one", b"after two"] {
+    let count = node.children().len();
+    let upgrade = || {
         let old = pids(&node);
         node.signal(Signal::Usr2);
-        // Beside the worker that still has the tunnel.
+        // Beside the workers that still have tunnels.
         wait_until("other processes", LONG, || {
             let now = pids(&node);
             (now.iter().filter(|pid| !old.contains(pid)).count() == count).then_some(())
         });
         node.wait_for_service();
-        says(text);
-    }
-    // Longer than a worker may be silent.
-    let begun = Moment::now();
-    wait_until("five seconds", LONG, || {
-        (Moment::now().since(begun) > Duration::from_secs(5)).then_some(())
+    };
+    let mut tunnel = Tunnel::open(host, &server);
+    tunnel.carries(b"before");
+    let first = node.pids_of("proxy");
+    upgrade();
+    tunnel.carries(b"after one");
+    let mut second = node.pids_of("proxy");
+    second.retain(|pid| !first.contains(pid));
+    let _other = wait_until("a tunnel of the second worker", LONG, || {
+        let tunnel = Tunnel::open(host, &server);
+        let holders = host.run(&["ss", "-Htnp", "sport = :7000"]);
+        let holder = format!("pid={},", second[0]);
+        holders.contains(&holder).then_some(tunnel)
     });
-    says(b"for long");
-    drop((client, far_end));
-    wait_until("the end of the first workers, reaped", LONG, || {
+    upgrade();
+    tunnel.carries(b"after two");
+    signal(Signal::Stop, &second);
+    wait_until("the frozen worker is killed", LONG, || {
+        node.log().contains("killing it").then_some(())
+    });
+    tunnel.carries(b"for long");
+    drop(tunnel);
+    wait_until("the end of the workers left, reaped", LONG, || {
         let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
-        (first.iter().all(gone) && zombies_of(node.supervisor()).is_empty()).then_some(())
+        let all_gone = first.iter().chain(&second).all(gone);
+        (all_gone && zombies_of(node.supervisor()).is_empty()).then_some(())
     });
     let log = node.log();
-    assert!(!log.contains("killing it"), "{log}");
+    assert_eq!(log.matches("killing it").count(), 1, "{log}");
 }
 
 #[test]
