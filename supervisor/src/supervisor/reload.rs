@@ -242,11 +242,8 @@ impl Supervisor {
 
     pub(super) fn refused(&mut self, child: ChildId, generation: u64, why: &str) {
         let error = format!("{} {}: {why}", child.role, child.slot);
-        match &mut self.reload {
+        match &self.reload {
             Some(reload) if reload.generation == generation && reload.is_undecided() => {
-                if let Some(stamps) = reload.renewed.take() {
-                    self.looks.handle_refused(stamps);
-                }
                 self.abort_reload(vec![error]);
             }
             // Of a change that was given up.
@@ -317,7 +314,11 @@ impl Supervisor {
         if let Some(children) = &self.children {
             children.decide(&Step::Abort);
         }
-        self.reload_refused(errors, reload.answer);
+        match (reload.renewed, reload.answer) {
+            // Nobody waits for an answer: it is tried again.
+            (Some(stamps), None) => self.renewal_hindered(stamps, errors),
+            (_, answer) => self.reload_refused(errors, answer),
+        }
         self.reopen_logs_if_due();
     }
 
