@@ -301,7 +301,7 @@ impl<I: Io, D: Dial> Front<I, D> {
         }
     }
 
-    /// Sets the deadline anew when something else is waited for, or octets moved that were.
+    /// Sets the deadline anew when something else is waited for, or an octet was taken that waited.
     fn set_deadline(&mut self) {
         let wait = self.waits_for();
         let moved = self.wire.take_moved() && wait == Wait::Send;

@@ -35,7 +35,8 @@ struct Line<I> {
     sent: usize,
     /// Something that was sent waits in the stream.
     held_below: bool,
-    /// Set by each octet that moved; whoever watches the time takes it.
+    /// Set by each octet that the peer took; whoever watches the time takes it. What it sends meanwhile
+    /// says nothing about what waits for it.
     moved: bool,
     /// Reads that came to something.
     reads: u64,
@@ -97,7 +98,7 @@ impl<I: Io> Wire<I> {
         line.held_below || !line.unsent.is_empty()
     }
 
-    /// Whether an octet moved since the last call.
+    /// Whether the peer took an octet since the last call.
     pub(super) fn take_moved(&self) -> bool {
         std::mem::take(&mut self.0.borrow_mut().moved)
     }
@@ -154,7 +155,6 @@ impl<I: Io> AsyncRead for Wire<I> {
         }
         room.advance(count);
         line.reads += 1;
-        line.moved = true;
         Poll::Ready(Ok(()))
     }
 }

@@ -437,3 +437,25 @@ async fn header_list_is_limited() {
     })
     .await;
 }
+
+/// Rule 37: who opens all windows and reads nothing is not kept by the questions that it asks.
+#[tokio::test(start_paused = true)]
+async fn client_that_only_asks_does_not_keep_its_connection() {
+    run(async {
+        let lab = Lab::new([Script::Flood]);
+        let mut stream = frames(&lab).await;
+        // Windows of 2^31-1 octets for the stream and the connection, and GET /app/ of `a`.
+        let windows = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
+        let request = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x87\x04\x05/app/\x01\x01a";
+        stream.write_all(windows).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let ping = b"\0\0\x08\x06\0\0\0\0\0evenkeel";
+        for _ in 0..13 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            // The connection may be gone.
+            drop(stream.write_all(ping).await);
+        }
+        assert_eq!(lab.worker.open(), 0);
+    })
+    .await;
+}
