@@ -49,7 +49,8 @@ const ERRORS: usize = 100;
 /// server its connection.
 const ABORTS: u32 = 100;
 
-/// How long a client that was told to leave may take, once nothing is left to be answered.
+/// How long a client that was told to leave may take: until its last request, and again once nothing is
+/// left to be answered.
 const LEAVE: Duration = Duration::from_secs(5);
 
 /// Rounds of reading and answering before other connections get their turn.
@@ -66,7 +67,8 @@ pub(crate) struct Front<I: Io, D: Dial> {
     requests: u32,
     /// Requests taken back that no answered one makes up for.
     aborts: u32,
-    leaving: bool,
+    /// Since when the client knows that it is to leave.
+    leaving: Option<Duration>,
     /// The client was told of its offence.
     accused: bool,
     wait: Wait,
@@ -130,7 +132,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             streams: FuturesUnordered::new(),
             requests: 0,
             aborts: 0,
-            leaving: false,
+            leaving: None,
             accused: false,
             // Anything else than the first, so that its deadline is set.
             wait: Wait::Sessions,
@@ -212,7 +214,12 @@ impl<I: Io, D: Dial> Front<I, D> {
         }
     }
 
-    fn open(&mut self, request: Request<RecvStream>, response: SendResponse<Bytes>) {
+    fn open(&mut self, request: Request<RecvStream>, mut response: SendResponse<Bytes>) {
+        if self.is_closed() {
+            // It can be sent elsewhere without harm (RFC 9113 §8.7).
+            response.send_reset(Reason::REFUSED_STREAM);
+            return self.handle_abort();
+        }
         self.requests = self.requests.saturating_add(1);
         let stream = FrontStream::new(
             request,
@@ -267,14 +274,21 @@ impl<I: Io, D: Dial> Front<I, D> {
     }
 
     /// Says that no more requests are wanted, in two steps (RFC 9113 §6.8): those on their way are
-    /// still served.
+    /// still served. The second comes with the client's answer to the first.
     fn leave(&mut self) {
         if let Phase::Open(connection) = &mut self.phase
-            && !self.leaving
+            && self.leaving.is_none()
         {
-            self.leaving = true;
+            self.leaving = Some(self.worker.now());
             connection.graceful_shutdown();
         }
+    }
+
+    /// Whether no request can be one that was on its way when the client was told to leave: of a client
+    /// that does not answer, they go on coming.
+    fn is_closed(&self) -> bool {
+        let now = self.worker.now();
+        self.leaving.is_some_and(|since| now - since > LEAVE) || self.worker.serves_tunnels_only()
     }
 
     fn waits_for(&self) -> Wait {
@@ -282,7 +296,7 @@ impl<I: Io, D: Dial> Front<I, D> {
             Wait::Send
         } else if !self.streams.is_empty() {
             Wait::Sessions
-        } else if self.leaving {
+        } else if self.leaving.is_some() {
             Wait::Leave
         } else {
             Wait::Idle

@@ -37,7 +37,7 @@ fn greeting() -> Vec<u8> {
 }
 
 /// GET /app/ of `a`, as RFC 7541 has it: two fields of the static table, two literals.
-fn request(stream: u32) -> Vec<u8> {
+pub(super) fn request(stream: u32) -> Vec<u8> {
     frame(1, 5, stream, b"\x82\x87\x04\x05/app/\x01\x01a")
 }
 

@@ -9,6 +9,7 @@ use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
+use super::costs_http2::request;
 use super::lab::{Lab, Pair, Script, Then, run, snapshot};
 use crate::http2::Front;
 use crate::io::Peer;
@@ -444,17 +445,57 @@ async fn client_that_only_asks_does_not_keep_its_connection() {
     run(async {
         let lab = Lab::new([Script::Flood]);
         let mut stream = frames(&lab).await;
-        // Windows of 2^31-1 octets for the stream and the connection, and GET /app/ of `a`.
+        // Of 2^31-1 octets, for streams and for the connection.
         let windows = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
-        let request = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x87\x04\x05/app/\x01\x01a";
         stream.write_all(windows).await.unwrap();
-        stream.write_all(request).await.unwrap();
+        stream.write_all(&request(1)).await.unwrap();
         let ping = b"\0\0\x08\x06\0\0\0\0\0evenkeel";
         for _ in 0..13 {
             tokio::time::sleep(Duration::from_secs(5)).await;
             // The connection may be gone.
             drop(stream.write_all(ping).await);
         }
+        assert_eq!(lab.worker.open(), 0);
+    })
+    .await;
+}
+
+/// Rule 33: the second GOAWAY comes with the answer to the PING behind the first. A client that never
+/// gives it has its requests refused after a while, and its connection ends.
+#[tokio::test(start_paused = true)]
+async fn client_that_does_not_hear_that_it_is_to_leave_is_sent_away() {
+    run(async {
+        let mut limited = snapshot();
+        limited.listeners[0].limits.requests_per_connection = 2;
+        let lab = Lab::with([], &limited);
+        let mut stream = frames(&lab).await;
+        for number in 0..150 {
+            // The connection may be gone.
+            drop(stream.write_all(&request(2 * number + 1)).await);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let served = lab.received().concat().matches("GET ").count();
+        assert!((2..=8).contains(&served), "{served} requests were served");
+        assert_eq!(lab.worker.open(), 0);
+    })
+    .await;
+}
+
+/// Rule 33: when the time for a drain is over, nothing is served that comes all the same.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_served_after_the_time_for_a_drain() {
+    run(async {
+        let lab = Lab::new([SILENT]);
+        let mut stream = frames(&lab).await;
+        stream.write_all(&request(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lab.worker.drain();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(lab.worker.cut_requests(), 1);
+        stream.write_all(&request(3)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((lab.dials(), lab.worker.sessions.get()), (1, 0));
+        tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(lab.worker.open(), 0);
     })
     .await;
