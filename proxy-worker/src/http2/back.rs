@@ -19,13 +19,20 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::back_stream::BackStream;
+use super::windows;
 use super::wire::Wire;
 use super::{Kept, broken};
 use crate::io::Io;
 
-/// What a server may send on one stream, and on all of them, before it is read.
-const STREAM_WINDOW: u32 = 64 * 1024 - 1;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Streams of one connection, whatever its server permits: they are what its window covers.
+const STREAMS_MAX: u32 = 100;
+
+/// What the server may send on all of them before it is read.
+const WINDOW: u32 = windows::connection(STREAMS_MAX);
+
+/// What unread pieces of fewer than 256 octets may cost, each as many as are missing: enough for pieces
+/// of 20 octets on all streams. Who takes none of them must not end what others are served by.
+const PIECES: usize = 8 * WINDOW as usize;
 
 /// Octets of a decoded header list; as in HTTP/1.
 const HEADER_LIST: u32 = 64 * 1024;
@@ -55,28 +62,18 @@ struct Shared {
 /// What a connection and its streams know of each other; as many of them as there are handles.
 #[derive(Debug)]
 pub(super) struct Life {
-    reads: Box<dyn Reads>,
+    /// How often something was read.
+    reads: Rc<Cell<u64>>,
     /// It gets no more requests.
     is_suspect: Cell<bool>,
 }
 
-/// How often something was read from a connection, whatever it is made of.
-trait Reads: std::fmt::Debug {
-    fn reads(&self) -> u64;
-}
-
-impl<I: Io + std::fmt::Debug> Reads for Wire<I> {
-    fn reads(&self) -> u64 {
-        Self::reads(self)
-    }
-}
-
 impl Life {
     pub(super) fn reads(&self) -> u64 {
-        self.reads.reads()
+        self.reads.get()
     }
 
-    /// A request was given up, and nothing came from the server since it was sent.
+    /// Nothing came from the server for as long as anybody waits.
     pub(super) fn suspect(&self) {
         self.is_suspect.set(true);
     }
@@ -87,7 +84,7 @@ impl Connections {
     ///
     /// # Errors
     /// Those of `connect` and of the handshake.
-    pub(crate) async fn open<I: Io + std::fmt::Debug>(
+    pub(crate) async fn open<I: Io>(
         &self,
         server: SocketAddr,
         secure: bool,
@@ -131,7 +128,8 @@ impl Shared {
     }
 
     fn has_room(&self) -> bool {
-        self.streams() < self.requests.current_max_send_streams()
+        let permitted = self.requests.current_max_send_streams();
+        self.streams() < permitted.min(STREAMS_MAX as usize)
     }
 
     fn open(&mut self, kept: &Kept, secure: bool) -> BackStream {
@@ -145,26 +143,30 @@ impl Shared {
     }
 }
 
-async fn handshake<I: Io + std::fmt::Debug>(io: I, kept: &Kept) -> io::Result<Shared> {
+async fn handshake<I: Io>(io: I, kept: &Kept) -> io::Result<Shared> {
     let wire = Wire::new(io, 0, kept.clone());
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_max_send_streams(0)
+        .initial_window_size(windows::STREAM)
+        .initial_connection_window_size(WINDOW)
+        .data_frame_budget(PIECES)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER);
     let (requests, connection) = builder.handshake(wire.share()).await.map_err(broken)?;
     let life = Rc::new(Life {
-        reads: Box::new(wire.share()),
+        reads: wire.reads(),
         is_suspect: Cell::new(false),
     });
-    // It ends when nobody has a handle of it, or by an error that its streams are told.
-    drop(actix_rt::spawn(Driver {
+    let mut driver = Driver {
         connection,
         wire,
         begun: Instant::now(),
-    }));
+    };
+    poll_fn(|cx| driver.poll_greeting(cx, &requests)).await?;
+    // It ends when nobody has a handle of it, or by an error that its streams are told.
+    drop(actix_rt::spawn(driver));
     Ok(Shared {
         requests,
         life,
@@ -180,17 +182,34 @@ struct Driver<I: Io> {
     begun: Instant,
 }
 
-impl<I: Io> Future for Driver<I> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.wire.set_second(self.begun.elapsed().as_secs());
-        let over = Pin::new(&mut self.connection).poll(cx);
-        let is_sent = self.wire.poll_send(cx);
-        match (over, is_sent, self.wire.offence()) {
-            (Poll::Pending, Poll::Pending | Poll::Ready(Ok(())), None) => Poll::Pending,
-            _ => Poll::Ready(()),
+impl<I: Io> Driver<I> {
+    /// Waits until the server takes a request. Its first frame says how many it takes (RFC 9113 §3.4);
+    /// one that takes none is as good as one that does not accept connections, and costs one at a time.
+    fn poll_greeting(
+        &mut self,
+        cx: &mut Context<'_>,
+        requests: &SendRequest<Bytes>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut *self).poll(cx)? {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Pending if requests.current_max_send_streams() == 0 => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
         }
+    }
+}
+
+impl<I: Io> Future for Driver<I> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.set_second(self.begun.elapsed().as_secs());
+        let over = Pin::new(&mut self.connection).poll(cx).map_err(broken)?;
+        // What the socket does not take waits for it.
+        let _ = self.wire.poll_send(cx)?;
+        if let Some(offence) = self.wire.offence() {
+            return Poll::Ready(Err(io::Error::other(offence)));
+        }
+        over.map(Ok)
     }
 }
 

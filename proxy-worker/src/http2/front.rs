@@ -18,6 +18,7 @@ use h2::{Reason, RecvStream};
 use http::Request;
 
 use super::front_stream::FrontStream;
+use super::windows;
 use super::wire::Wire;
 use crate::counters::Doing;
 use crate::deadline::Key;
@@ -28,10 +29,6 @@ use crate::worker::Worker;
 
 /// Octets before a client's first frame (RFC 9113 §3.4).
 const PREFACE: usize = 24;
-
-/// What a client may send on one stream, and on all of them, before we have read it.
-const STREAM_WINDOW: u32 = 64 * 1024 - 1;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Octets of a decoded header list; a session's own limit is for its text.
 const HEADER_LIST: u32 = 64 * 1024;
@@ -359,8 +356,8 @@ fn builder(listener: &Listener) -> h2::server::Builder {
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(listener.streams_max)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_window_size(windows::STREAM)
+        .initial_connection_window_size(windows::connection(listener.streams_max))
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS_WAITING)

@@ -14,6 +14,7 @@ mod kept;
 mod outgoing;
 mod preface;
 mod text;
+mod windows;
 mod wire;
 
 pub(crate) use back::Connections;

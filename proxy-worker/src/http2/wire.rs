@@ -3,7 +3,7 @@
 //! The crate flushes after each DATA frame, which would be a system call for each. Here what it
 //! writes is collected; whoever polls the connection sends it when all streams have had their turn.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -39,7 +39,7 @@ struct Line<I> {
     /// says nothing about what waits for it.
     moved: bool,
     /// Reads that came to something.
-    reads: u64,
+    reads: Rc<Cell<u64>>,
     /// Octets that the next read may have. The crate's memory has to be cleared for that, so it is
     /// twice what the last one came to, not all that there is.
     read_next: usize,
@@ -59,7 +59,7 @@ impl<I: Io> Wire<I> {
             sent: 0,
             held_below: false,
             moved: false,
-            reads: 0,
+            reads: Rc::default(),
             read_next: READ_MIN,
             frames: Frames::new(preface),
             second: 0,
@@ -77,9 +77,9 @@ impl<I: Io> Wire<I> {
         self.0.borrow_mut().second = second;
     }
 
-    /// How often something was read.
-    pub(super) fn reads(&self) -> u64 {
-        self.0.borrow().reads
+    /// How often something was read, for whoever outlives the stream.
+    pub(super) fn reads(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.0.borrow().reads)
     }
 
     /// What the peer did wrong.
@@ -154,7 +154,7 @@ impl<I: Io> AsyncRead for Wire<I> {
             return Poll::Pending;
         }
         room.advance(count);
-        line.reads += 1;
+        line.reads.update(|reads| reads + 1);
         Poll::Ready(Ok(()))
     }
 }
