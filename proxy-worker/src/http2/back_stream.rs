@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use core_http2::decode::{BodyPart, Part, RequestDecoder};
-use core_http2::encode;
+use core_http2::{Malformed, encode};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{Method, Request};
@@ -33,6 +33,7 @@ pub(crate) struct BackStream {
     response: Response,
     /// The server did nothing with what it was sent.
     untouched: bool,
+    fault: Option<io::Error>,
 }
 
 /// What came of the response.
@@ -48,8 +49,8 @@ enum Response {
     },
     /// The final head.
     Begun(Incoming),
-    /// Nothing more will come.
-    Failed,
+    /// Nothing more will come, for this reason.
+    Failed(io::ErrorKind),
 }
 
 impl BackStream {
@@ -69,6 +70,7 @@ impl BackStream {
             body: None,
             response: Response::Unasked,
             untouched: false,
+            fault: None,
         }
     }
 
@@ -86,7 +88,7 @@ impl BackStream {
                 Ok(())
             }
             Err(error) => {
-                self.response = Response::Failed;
+                self.response = Response::Failed(io::ErrorKind::ConnectionReset);
                 self.untouched = true;
                 Err(broken(error))
             }
@@ -112,28 +114,44 @@ impl BackStream {
         *read = 0;
         if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
             let (head, ()) = interim.into_parts();
-            encode::response(&head, true, false, text).map_err(malformed)?;
-            return Poll::Ready(Ok(()));
+            let written = encode::response(&head, true, false, text);
+            return Poll::Ready(
+                written
+                    .map(drop)
+                    .map_err(|error| self.handle_nonsense(error)),
+            );
         }
         let (head, body) = match ready!(Pin::new(response).poll(cx)) {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 self.untouched = is_untouched(&error);
-                self.response = Response::Failed;
+                self.response = Response::Failed(io::ErrorKind::ConnectionReset);
                 return Poll::Ready(Err(broken(error)));
             }
         };
         let mut text = std::mem::take(text);
         let has_body = !body.is_end_stream();
-        let framing = encode::response(&head, has_body, self.asked_head, &mut text);
-        let incoming = Incoming::new(text, framing.map_err(malformed)?, body);
-        self.response = Response::Begun(incoming);
-        Poll::Ready(Ok(()))
+        match encode::response(&head, has_body, self.asked_head, &mut text) {
+            Ok(framing) => {
+                self.response = Response::Begun(Incoming::new(text, framing, body));
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.handle_nonsense(error))),
+        }
     }
-}
 
-fn malformed(error: core_http2::Malformed) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+    /// The server's head has no form in HTTP/1.1.
+    fn handle_nonsense(&mut self, error: Malformed) -> io::Error {
+        self.response = Response::Failed(io::ErrorKind::InvalidData);
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+
+    /// What the session said has no form in HTTP/2, which is nobody's fault but ours: the server gets no
+    /// more of it.
+    fn give_up(&mut self) {
+        self.body = None;
+        self.response = Response::Failed(io::ErrorKind::InvalidInput);
+    }
 }
 
 /// Whether the server says that it did nothing (RFC 9113 §8.7): it refused the stream, or its
@@ -152,7 +170,7 @@ impl Text for BackStream {
                 count
             }
             Response::Begun(incoming) => incoming.copy(room),
-            Response::Unasked | Response::Failed => 0,
+            Response::Unasked | Response::Failed(_) => 0,
         }
     }
 
@@ -162,13 +180,22 @@ impl Text for BackStream {
             Response::Awaited { .. } => self.poll_head(cx).map_ok(|()| true),
             Response::Begun(incoming) if incoming.has_ended() => Poll::Ready(Ok(false)),
             Response::Begun(incoming) => incoming.poll_more(cx).map_ok(|()| true),
-            Response::Failed => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Response::Failed(reason) => Poll::Ready(Err((*reason).into())),
         }
+    }
+
+    fn fault(&mut self) -> &mut Option<io::Error> {
+        &mut self.fault
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let body = self.body.as_mut();
-        let (used, part) = ready!(poll_step(&mut self.decoder, body, cx, octets, &self.kept))?;
+        let taken = ready!(poll_step(&mut self.decoder, body, cx, octets, &self.kept));
+        let (used, part) = taken.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                self.give_up();
+            }
+        })?;
         match part {
             Some(Part::Head(request)) => self.ask(request)?,
             Some(Part::Body(part)) => self.send(part).map_err(broken)?,
@@ -208,12 +235,10 @@ impl Io for BackStream {
     fn is_untouched(&self) -> bool {
         self.untouched
     }
-}
 
-impl Drop for BackStream {
-    fn drop(&mut self) {
-        let unanswered = matches!(self.response, Response::Awaited { .. });
-        if unanswered && self.life.reads() == self.reads {
+    /// If nothing came on other streams either, it may be the way that is gone.
+    fn note_silence(&mut self) {
+        if self.life.reads() == self.reads {
             self.life.suspect();
         }
     }

@@ -28,6 +28,7 @@ pub(crate) struct FrontStream {
     kept: Kept,
     /// Why the response must not be taken for complete.
     cut: Option<Reason>,
+    fault: Option<io::Error>,
 }
 
 /// What the response is sent by.
@@ -68,6 +69,7 @@ impl FrontStream {
                 },
                 kept,
                 cut: None,
+                fault: None,
             }),
             Err(error) => {
                 tracing::debug!("HTTP/2 request: {error}");
@@ -155,6 +157,10 @@ impl Text for FrontStream {
             self.cut = Some(Reason::PROTOCOL_ERROR);
         }
         Poll::Ready(more.map(|()| true))
+    }
+
+    fn fault(&mut self) -> &mut Option<io::Error> {
+        &mut self.fault
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {

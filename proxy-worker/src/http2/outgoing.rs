@@ -10,6 +10,10 @@ use h2::SendStream;
 use super::{Kept, broken};
 
 /// Takes the front of `octets`; of payload, no more than the peer takes. `body` is there from the head on.
+///
+/// # Errors
+/// Of the kind [`io::ErrorKind::InvalidInput`] when the octets are no message of HTTP/1.1 that can be
+/// passed on; otherwise that the peer takes no more.
 pub(super) fn poll_step<'a, R: ReadHead>(
     decoder: &mut Decoder<R>,
     body: Option<&mut SendStream<Bytes>>,
@@ -30,7 +34,7 @@ pub(super) fn poll_step<'a, R: ReadHead>(
     Poll::Ready(
         decoder
             .step(octets, &mut kept.pieces())
-            .map_err(io::Error::other),
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
     )
 }
 

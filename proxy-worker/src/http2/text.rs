@@ -11,6 +11,9 @@ pub(super) trait Text {
     /// Takes what the peer sent next, when nothing can be copied; `false` when nothing more can come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>>;
 
+    /// The error that has to wait until what came before it is read.
+    fn fault(&mut self) -> &mut Option<io::Error>;
+
     /// Takes the front of what the session says; answers how many octets.
     fn poll_take(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>>;
 }
@@ -21,6 +24,9 @@ pub(super) fn poll_read(
     cx: &mut Context<'_>,
     room: &mut [u8],
 ) -> Poll<io::Result<usize>> {
+    if let Some(error) = stream.fault().take() {
+        return Poll::Ready(Err(error));
+    }
     let mut filled = 0;
     while let Some(room) = room.get_mut(filled..).filter(|room| !room.is_empty()) {
         let count = stream.copy(room);
@@ -31,6 +37,10 @@ pub(super) fn poll_read(
         // What ends the stream is told when there is nothing else to tell.
         match stream.poll_more(cx) {
             Poll::Ready(Ok(true)) => {}
+            Poll::Ready(Err(error)) if filled > 0 => {
+                *stream.fault() = Some(error);
+                break;
+            }
             _ if filled > 0 => break,
             end => return end.map_ok(|_| 0),
         }

@@ -92,6 +92,14 @@ impl Io for Back {
             Self::Stream(io) => io.is_untouched(),
         }
     }
+
+    fn note_silence(&mut self) {
+        match self {
+            Self::Plain(io) => io.note_silence(),
+            Self::Tls(io) => io.note_silence(),
+            Self::Stream(io) => io.note_silence(),
+        }
+    }
 }
 
 /// Connects over the network.

@@ -23,7 +23,8 @@ use crate::transport::Transport;
 
 /// A byte stream, polled.
 pub(crate) trait Io: Unpin + 'static {
-    /// Reads what is there; 0 octets are the end.
+    /// Reads what is there; 0 octets are the end. An error of the kind [`io::ErrorKind::InvalidInput`]
+    /// says that what was written could not be sent, by no fault of the peer.
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes as much as the system takes.
@@ -57,6 +58,9 @@ pub(crate) trait Io: Unpin + 'static {
     fn is_untouched(&self) -> bool {
         false
     }
+
+    /// The peer did not answer in time.
+    fn note_silence(&mut self) {}
 
     /// The status that the peer is told where this one is written.
     fn told(&self, status: u16) -> u16 {

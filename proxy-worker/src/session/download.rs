@@ -174,12 +174,11 @@ impl<D: Dial> Exchange<D> {
         end: &io::Result<usize>,
         worker: &Worker<D>,
     ) -> Result<(), Outcome> {
+        let is = |kind| matches!(end, Err(error) if error.kind() == kind);
         match &mut self.download.phase {
+            _ if is(io::ErrorKind::InvalidInput) => Err(self.failure(500)),
             Phase::Head if self.download.answered => self.handle_bad_answer(worker),
-            Phase::Head => {
-                let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
-                self.handle_early_end(end.as_ref().is_err_and(reset), worker)
-            }
+            Phase::Head => self.handle_early_end(is(io::ErrorKind::ConnectionReset), worker),
             Phase::Body(body) => match body.handle_end() {
                 Ok(()) if end.is_ok() => Err(self.complete(false, worker)),
                 _ => {

@@ -73,6 +73,9 @@ impl<D: Dial> Exchange<D> {
 
     /// The server took too long.
     pub(super) fn handle_no_answer(&mut self, worker: &Worker<D>) -> Result<(), Outcome> {
+        if let Line::Open { port, .. } = &mut self.line {
+            port.io.note_silence();
+        }
         self.upstream.handle_failure(self.server, worker.now());
         self.ask_another(Cause::Timeout, 504, worker)
     }

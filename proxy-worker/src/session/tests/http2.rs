@@ -235,6 +235,25 @@ async fn malformed_request_is_reset_and_the_connection_goes_on() {
     .await;
 }
 
+/// So does a body that ends in nonsense, whatever came along with it; the server never sees its end.
+#[tokio::test(start_paused = true)]
+async fn malformed_trailers_reset_their_stream() {
+    run(async {
+        let lab = Lab::new([SILENT]);
+        let mut client = Client::connect(&lab).await;
+        let (response, mut body) = client.send(post("/app/"), false);
+        body.send_data("hello".into(), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x", HeaderValue::from_static(" a"));
+        body.send_trailers(trailers).unwrap();
+        let answer = Answer::of(response).await;
+        assert_eq!(answer.reset, Some(Reason::PROTOCOL_ERROR));
+        let received = lab.received().concat();
+        assert!(!received.contains("\r\n0\r\n"), "{received}");
+    })
+    .await;
+}
+
 /// An answer before the request's end: RFC 9113 §8.1 has NO_ERROR for the rest.
 #[tokio::test(start_paused = true)]
 async fn early_answer_stops_the_request() {
@@ -446,7 +465,8 @@ async fn client_that_only_asks_does_not_keep_its_connection() {
         let lab = Lab::new([Script::Flood]);
         let mut stream = frames(&lab).await;
         // Of 2^31-1 octets, for streams and for the connection.
-        let windows = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
+        let windows =
+            b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
         stream.write_all(windows).await.unwrap();
         stream.write_all(&request(1)).await.unwrap();
         let ping = b"\0\0\x08\x06\0\0\0\0\0evenkeel";

@@ -45,12 +45,18 @@ impl Pair {
 /// What a client hears, and a back end sends, where a TCP connection would be reset.
 pub(super) const RESET: &str = "[reset]";
 
+/// What we read as the error that our own words could not be sent.
+pub(super) const UNSENDABLE: &str = "[unsendable]";
+
 impl Io for Pair {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
         if room.filled() == RESET.as_bytes() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if room.filled() == UNSENDABLE.as_bytes() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
         }
         Poll::Ready(Ok(room.filled().len()))
     }
@@ -320,21 +326,7 @@ impl Lab {
 
     /// A connection from 192.0.2.7.
     pub(super) fn connect(&self) -> TestClient {
-        let (ours, theirs) = duplex(PIPE);
-        let id = self.worker.listener_id("public");
-        let peer = Peer {
-            address: "192.0.2.7:40000".parse().unwrap(),
-            local: None,
-            secure: false,
-        };
-        let theirs = Pair::new(theirs);
-        let is_reset = Rc::clone(&theirs.is_reset);
-        let session = Session::new(Rc::clone(&self.worker), theirs, peer, id);
-        tokio::task::spawn_local(session);
-        TestClient {
-            stream: ours,
-            is_reset,
-        }
+        TestClient::new(&self.worker)
     }
 
     /// Sends a request and returns all that comes back.
@@ -360,6 +352,21 @@ pub(super) struct TestClient {
 }
 
 impl TestClient {
+    /// One from 192.0.2.7 with a session of its own.
+    pub(super) fn new<D: Dial>(worker: &Rc<Worker<D>>) -> Self {
+        let (stream, theirs) = duplex(PIPE);
+        let id = worker.listener_id("public");
+        let peer = Peer {
+            address: "192.0.2.7:40000".parse().unwrap(),
+            local: None,
+            secure: false,
+        };
+        let theirs = Pair::new(theirs);
+        let is_reset = Rc::clone(&theirs.is_reset);
+        tokio::task::spawn_local(Session::new(Rc::clone(worker), theirs, peer, id));
+        Self { stream, is_reset }
+    }
+
     pub(super) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }

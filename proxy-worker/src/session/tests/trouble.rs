@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lab::{Lab, Script, Then, run, two_servers};
+use super::lab::{Lab, Script, Then, UNSENDABLE, run, two_servers};
 use crate::pages;
 
 const GET: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -327,6 +327,24 @@ async fn client_that_leaves_in_its_body_costs_the_server_connection_only() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(lab.worker.open(), 0);
         assert_eq!(lab.dials(), 1);
+    })
+    .await;
+}
+
+/// What we could not say is our own error, and no server is left out for it.
+#[tokio::test(start_paused = true)]
+async fn request_that_cannot_be_sent_is_nobody_elses_fault() {
+    run(async {
+        let lab = Lab::with([Script::Speak(UNSENDABLE)], &two_servers());
+        let mut client = lab.connect();
+        client.send(GET).await;
+        let answer = client.hear().await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        for _ in 0..2 {
+            lab.ask(GET).await;
+        }
+        let dialled = lab.back_ends.dialled.borrow();
+        assert!(dialled[1..].contains(&dialled[0]), "{dialled:?}");
     })
     .await;
 }
