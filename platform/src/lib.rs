@@ -23,6 +23,7 @@ pub mod realtime;
 pub mod resources;
 pub mod seqpacket;
 pub mod shortage;
+pub mod silence;
 pub mod terminal;
 pub mod topology;
 pub mod virtual_interfaces;

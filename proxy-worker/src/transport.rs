@@ -20,6 +20,8 @@ pub(crate) struct Transport {
     pub(crate) protocol: UpstreamProtocol,
     pub(crate) tls: Option<tls::Client>,
     pub(crate) send_proxy: Option<ProxyVersion>,
+    /// How long a server may take nothing of what it is sent.
+    pub(crate) send_timeout: Duration,
     complained: Cell<Option<Instant>>,
     /// Those of HTTP/2, each for many requests.
     pub(crate) connections: Connections,
@@ -40,6 +42,7 @@ impl Transport {
             protocol: spec.protocol,
             tls: tls.map_err(|fault| format!("upstream {}: {fault}", spec.name))?,
             send_proxy: spec.send_proxy,
+            send_timeout: spec.send_timeout,
             complained: Cell::default(),
             connections: Connections::default(),
         })

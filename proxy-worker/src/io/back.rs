@@ -132,6 +132,10 @@ impl Dial for Network {
 async fn connect(call: &Call, ciphertext: Ciphertext) -> io::Result<Back> {
     let mut stream = TcpStream::connect(call.server).await?;
     stream.set_nodelay(true)?;
+    if call.transport.protocol == UpstreamProtocol::Http2 {
+        // Requests come and go on it, and may all be taken back before their own time is over.
+        platform::silence::limit(&stream, call.transport.send_timeout)?;
+    }
     if let Some(version) = call.transport.send_proxy {
         stream.write_all(&header_for(&call.client, version)).await?;
     }
