@@ -111,7 +111,7 @@ fn is_own_name(host: &str, node: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Rule 46.
+    /// Rule 46: the pages of other sites get no answer.
     #[test]
     fn who_may_ask() {
         use Peer::{Local, Remote};

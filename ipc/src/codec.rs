@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(decode::<ToChild<u8>>(&bytes), Err(CodecError::Trailing(1)));
     }
 
-    /// Rule 47.
+    /// Rule 47: an unknown message is an error.
     #[test]
     fn an_unknown_variant_is_refused() {
         assert!(matches!(
@@ -88,6 +88,7 @@ mod tests {
         ));
     }
 
+    /// Rule 47: messages are bounded.
     #[test]
     fn a_packet_has_a_limit() {
         let sent = vec![0u8; PACKET_MAX + 1];

@@ -101,7 +101,7 @@ fn doctor(node: &Node) -> Output {
     output.expect("evenkeel can be run")
 }
 
-/// Neither what a node prints nor what its commands say has a key in it.
+/// Rule 48: neither what a node prints nor what its commands say has a key in it.
 fn assert_no_secret(node: &Node) {
     let check = node.check();
     assert!(check.status.success(), "{check:?}");

@@ -330,6 +330,24 @@ fn many_reloads_leave_no_descriptor_and_no_process_behind() {
     settled("as many descriptors as before", &before);
 }
 
+/// Rule 48: no process leaves its memory, with secrets in it, in a core file, nor lets others trace it. Then
+/// the kernel gives what says more of it to root, whoever it runs as.
+#[test]
+fn no_process_leaves_a_core_dump() {
+    let lan = Lan::new();
+    let host = lan.host("proxy101");
+    let node = started(host, &pair_configuration(host));
+    let owner = |path: String| fs::metadata(path).expect("it runs").uid();
+    let children = node.children();
+    assert!(children.len() >= 5, "{children:?}");
+    for child in children {
+        let (pid, title) = (child.pid, child.title);
+        assert_ne!(owner(format!("/proc/{pid}")), 0, "{title} runs as root");
+        assert_eq!(owner(format!("/proc/{pid}/environ")), 0, "{title}");
+    }
+}
+
+/// Rule 46, and others' eyes on logs.
 #[test]
 fn what_is_made_is_not_for_others() {
     let lan = Lan::new();

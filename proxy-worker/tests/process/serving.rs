@@ -105,6 +105,37 @@ async fn line_of_json_says_who_answered() {
     assert!(line.contains(&server), "{line}");
 }
 
+/// Rule 47: descriptors are counted.
+#[tokio::test]
+async fn configuration_with_other_descriptors_than_it_needs_is_refused_and_changes_nothing() {
+    let worker = Worker::start().await;
+    let (socket, address) = listen();
+    let server = back_end().await;
+    worker
+        .configure(1, &snapshot(&[(address, true)], server), &[socket])
+        .await;
+    let (_, other) = listen();
+    let counted = |came, needed| format!("{came} descriptors came along instead of {needed}");
+    let cases = [
+        ((address, true), 0, counted(0, 1)),
+        ((address, true), 2, counted(2, 1)),
+        ((address, false), 1, counted(1, 0)),
+        (
+            (other, false),
+            0,
+            format!("the socket of {other} is missing"),
+        ),
+    ];
+    for (bind, count, why) in cases {
+        let along: Vec<_> = (0..count).map(|_| listen().0).collect();
+        let answer = worker.prepare(2, &snapshot(&[bind], server), &along).await;
+        let generation = 2;
+        assert_eq!(answer, FromChild::Refused { generation, why });
+        let (_, answer) = ask(address, GET, "\r\n\r\n.").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+}
+
 /// Rule 21.
 #[tokio::test]
 async fn octets_behind_the_last_request_do_not_reset_its_answer() {

@@ -177,6 +177,7 @@ fn who_can_read_a_key_file_is_told() {
     }
 }
 
+/// Rule 48: they would be in a log soon.
 #[test]
 fn secrets_are_not_shown() {
     let hmac = format!("auth = {{ hmac = {{ keys = {{ 1 = \"hex:{HEX}\" }}, active = 7 }} }}");
