@@ -139,14 +139,11 @@ impl Text for FrontStream {
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let ended = self.request.has_ended();
-        if self.decoder.is_switched() {
-            if ended {
+        if self.request.has_ended() {
+            // Of an answered request there is no more to read; what is not answered may be taken back.
+            if self.decoder.is_switched() || self.decoder.is_done() {
                 return Poll::Ready(Ok(false));
             }
-        } else if self.decoder.is_done() {
-            return Poll::Ready(Ok(false));
-        } else if ended {
             let reason = ready!(self.poll_reset(cx)).map_err(broken)?;
             return Poll::Ready(Err(broken(reason.into())));
         }

@@ -254,7 +254,8 @@ async fn malformed_trailers_reset_their_stream() {
     .await;
 }
 
-/// An answer before the request's end: RFC 9113 §8.1 has NO_ERROR for the rest.
+/// An answer before the request's end: RFC 9113 §8.1 has NO_ERROR for the rest, but not at once. There are
+/// clients (curl 7.88) that lose an answer which comes together with that.
 #[tokio::test(start_paused = true)]
 async fn early_answer_stops_the_request() {
     run(async {
@@ -266,8 +267,10 @@ async fn early_answer_stops_the_request() {
             Answer::of(response).await,
             Answer::short(404, "404 Not Found\n")
         );
-        let reset = std::future::poll_fn(|cx| body.poll_reset(cx)).await;
-        assert_eq!(reset.unwrap(), Reason::NO_ERROR);
+        let mut reset = std::pin::pin!(std::future::poll_fn(|cx| body.poll_reset(cx)));
+        let early = tokio::time::timeout(Duration::from_secs(4), &mut reset).await;
+        assert!(early.is_err(), "{early:?}");
+        assert_eq!(reset.await.unwrap(), Reason::NO_ERROR);
         assert_eq!(client.get("/app/").await, Answer::short(200, "."));
     })
     .await;
