@@ -20,6 +20,9 @@ const WEBSOCKET_OVER_H2: &str = include_str!("peers/websocket_over_h2.py");
 /// Octets of the body that goes up and comes back: more than any window.
 const BODY: usize = 300_000;
 
+/// More than a request may have.
+const LARGE: u64 = 20 * 1024 * 1024;
+
 const CONFIGURATION: &str = include_str!("peers/clients.toml");
 const HAPROXY: &str = include_str!("peers/haproxy.cfg");
 
@@ -160,6 +163,9 @@ fn curl_is_served_in_every_way() {
     let world = World::start();
     let up = world.body();
     let sent = fs::read(&up).expect("the body");
+    let large = world.client().files().join("large").display().to_string();
+    let file = fs::File::create(&large).expect("a file can be made");
+    file.set_len(LARGE).expect("it needs no room");
     let asked_by = world.client().address();
     for way in &WAYS {
         let (what, curl) = (way.origin, |options: &[&str], path| {
@@ -180,6 +186,9 @@ fn curl_is_served_in_every_way() {
         assert!(head.contains(" 100"), "{what}: {head}");
         assert!(head.contains("seen: put in length"), "{what}: {head}");
         assert!(body == sent, "{what}: {} octets", body.len());
+
+        let (head, _) = curl(&["-T", &large, "--no-fail"], "/say");
+        assert!(head.contains(" 413"), "{what}: {head}");
     }
 }
 
