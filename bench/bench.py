@@ -31,6 +31,36 @@ CPU_ROWS = {
 IDLE_CONNECTIONS = 9_000
 
 
+class Rounds:
+    """The figures of a row, round by round. Who failed a request in one of them has none."""
+
+    def __init__(self, name, contenders):
+        self.name = name
+        self.figures = {one.name: [] for one in contenders}
+
+    def add(self, one, served, figure):
+        is_good = served.requests and not served.failed
+        if not is_good:
+            print(f"{one.name}: {self.name}: {served.failed} failed, {served.requests} answered", file=sys.stderr)
+        self.figures[one.name].append(figure if is_good else None)
+
+    def medians(self):
+        """By the names of the contenders; `None` for one that has no figure."""
+        return {one: None if None in figures else statistics.median(figures) for one, figures in self.figures.items()}
+
+
+def ratio(figure, to):
+    return "" if figure is None or to is None else f"{figure / to:.2f}"
+
+
+def bold(text):
+    return f"**{text}**" if text else ""
+
+
+def microseconds(figure, digits=1):
+    return "failed" if figure is None else f"{figure:.{digits}f} µs"
+
+
 class Table:
     """Rows as they come: a line of Markdown each, and all of them for a program."""
 
@@ -50,21 +80,19 @@ def cpu_figures(options, contenders, relay, folder):
         if options.only not in name:
             continue
         all_of_them = [*contenders, relay] if is_for_relay else contenders
-        rounds = {one.name: [] for one in all_of_them}
+        rounds = Rounds(name, all_of_them)
         for number in range(options.rounds):
             # There and back: what changes with time meets all alike.
             for one in all_of_them if number % 2 == 0 else reversed(all_of_them):
                 before = one.cpu_seconds()
                 served = load(options, one, folder)
-                if served.failed:
-                    print(f"{one.name}: {name}: {served.failed} of {served.requests} failed", file=sys.stderr)
-                rounds[one.name].append((one.cpu_seconds() - before) * 1e6 / max(served.requests, 1))
-        medians = {one: statistics.median(values) for one, values in rounds.items()}
-        cells = [f"{medians['nginx']:.1f} µs"]
+                rounds.add(one, served, (one.cpu_seconds() - before) * 1e6 / max(served.requests, 1))
+        medians = rounds.medians()
+        cells = [microseconds(medians["nginx"])]
         for one in ("haproxy", "relay", "evenkeel"):
-            figure = medians.get(one)
-            cells += [f"{figure:.1f} µs", f"{figure / medians['nginx']:.2f}"] if figure else ["", ""]
-        cells[-1] = f"**{cells[-1]}**"
+            is_there = one in medians
+            cells += [microseconds(medians[one]), ratio(medians[one], medians["nginx"])] if is_there else ["", ""]
+        cells[-1] = bold(cells[-1])
         table.add(name, [*cells, f"{at_most:.2f}"], **medians, at_most=at_most)
     return table.rows
 
@@ -94,14 +122,16 @@ def latency_figures(options, contenders, folder):
         return {}
     table = Table([name, "nginx", "HAProxy", "Evenkeel", "to the better"])
     rate = 0.4 * min(loads.wrk(options, one, "/1k").requests / options.seconds for one in contenders)
-    rounds = {one.name: [] for one in contenders}
+    rounds = Rounds(name, contenders)
     for _ in range(options.rounds):
         for one in contenders:
-            rounds[one.name].append(loads.p99_microseconds(options, one, rate, folder))
-    medians = {one: statistics.median(values) for one, values in rounds.items()}
-    ratio = medians["evenkeel"] / min(medians["nginx"], medians["haproxy"])
-    cells = [f"{medians[one.name]:.0f} µs" for one in contenders]
-    table.add(f"{rate:.0f} requests a second", [*cells, f"**{ratio:.2f}**"], **medians, rate=rate)
+            figure, served = loads.p99_microseconds(options, one, rate, folder)
+            rounds.add(one, served, figure)
+    medians = rounds.medians()
+    others = [medians[one] for one in ("nginx", "haproxy") if medians[one] is not None]
+    cells = [microseconds(medians[one.name], 0) for one in contenders]
+    to_the_better = ratio(medians["evenkeel"], min(others, default=None))
+    table.add(f"{rate:.0f} requests a second", [*cells, bold(to_the_better)], **medians, rate=rate)
     return table.rows
 
 
@@ -146,6 +176,9 @@ def main():
             figures |= part(options, contenders, stage.folder)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    failed = [name for name, row in figures.items() if None in row.values()]
+    if failed:
+        sys.exit(f"requests failed: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

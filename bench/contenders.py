@@ -4,17 +4,19 @@ Each is set up as an expert would: one worker, connections to the back end kept,
 forwarding fields, TLS 1.3 with one P-256 certificate, HTTP/2 on the TLS port.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 BACK = 18190
 RELAY = 18197
+
+START_SECONDS_MAX = 20
 
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -97,17 +99,7 @@ class Contender:
 
     def tree(self):
         """Its processes: the first one and all that descend from it."""
-        parents = {}
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-        found = [self.process.pid]
-        for process in found:
-            found += [child for child, parent in parents.items() if parent == process]
-        return found
+        return tree_of(self.process.pid)
 
     def cpu_seconds(self):
         """User and system time of the tree, from the scheduler's own account (no sampling)."""
@@ -125,6 +117,37 @@ class Contender:
                 if line.startswith("Anonymous:"):
                     total += int(line.split()[1]) * 1024
         return total
+
+
+def tree_of(first):
+    """A process and all that descend from it."""
+    parents = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [first]
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found
+
+
+def listening_on(port):
+    """The sockets that listen on a port of IPv4, as links to open files name them."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = "0A"
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == listening and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def open_files(process):
+    """What a process has open; nothing when it has ended."""
+    files = set()
+    for link in pathlib.Path(f"/proc/{process}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            files.add(os.readlink(link))
+    return files
 
 
 class Stage:
@@ -162,12 +185,15 @@ class Stage:
     def start_all(self):
         self.make_certificate()
         programs = pathlib.Path(self.options.evenkeel).parent
-        self.start(self.options.load_core, [programs / "bench-back-end", BACK])
+        back = self.start(self.options.load_core, [programs / "bench-back-end", BACK])
         contenders = [self.start_nginx(), self.start_haproxy(), self.start_evenkeel()]
         command = [programs / "bench-relay", RELAY, BACK]
         relay = Contender("relay", RELAY, None, self.start(self.options.proxy_core, command), None)
-        for port in [BACK, RELAY, *(port for one in contenders for port in (one.plain, one.tls))]:
-            self.wait_for(port)
+        self.wait_for(back, BACK)
+        self.wait_for(relay.process, RELAY)
+        for one in contenders:
+            self.wait_for(one.process, one.plain)
+            self.wait_for(one.process, one.tls)
         return contenders, relay
 
     def make_certificate(self):
@@ -207,10 +233,20 @@ class Stage:
 
         return Contender("evenkeel", **ports, process=process, reload=reload)
 
-    def wait_for(self, port):
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+    def wait_for(self, process, port):
+        """Waits until the process, or one that descends from it, listens on the port, and nobody else does."""
+        name = process.args[3]
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            sockets = listening_on(port)
+            ours = set().union(*map(open_files, tree_of(process.pid)))
+            if process.poll() is not None:
+                self.fail(f"{name} has ended with status {process.returncode}")
+            if sockets and sockets <= ours:
+                return
+            if time.monotonic() > deadline:
+                self.fail(f"others listen on port {port} than {name}" if sockets else f"{name} does not listen on port {port}")
             time.sleep(0.1)
-        raise SystemExit(f"nobody listens on port {port}: {(self.folder / 'output.log').read_text()}")
+
+    def fail(self, why):
+        raise SystemExit(f"{why}\n{(self.folder / 'output.log').read_text()}")

@@ -10,6 +10,8 @@ import subprocess
 
 Served = collections.namedtuple("Served", "requests failed")
 
+ANSWER_SECONDS_MAX = 30
+
 BROWSER = [
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
@@ -47,38 +49,49 @@ def h2load(options, contender, path, connections=16, streams=16):
     """As many requests as go in a round, by HTTP/2 over TLS."""
     command = ["taskset", "-c", str(options.load_core), "h2load", f"-c{connections}", f"-m{streams}"]
     command += ["-D", str(options.seconds), "--warm-up-time=0", url(contender, path, True)]
+    return h2load_served(command)
+
+
+def h2load_served(command):
+    """What h2load says. Its failed requests include those without a response ("errored") and those with a bad one."""
     output = subprocess.check_output(command, text=True, stderr=subprocess.STDOUT)
-    served = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", output)
-    succeeded, failed, errored = map(int, served.groups())
-    return Served(succeeded, failed + errored)
+    return Served(*map(int, re.search(r"requests: .* (\d+) succeeded, (\d+) failed", output).groups()))
 
 
 def p99_microseconds(options, contender, rate, folder):
-    """The time that 99 of 100 requests do not exceed, at a rate of so many requests a second."""
+    """The time that 99 of 100 requests do not exceed, at a rate of so many requests a second, and how many there were."""
     log = folder / "latencies"
     log.unlink(missing_ok=True)
     clients = 32
     command = ["taskset", "-c", str(options.load_core), "h2load", "--h1", f"-c{clients}"]
     command += [f"--rps={rate / clients}", "-D", str(options.seconds), f"--log-file={log}"]
-    subprocess.run([*command, url(contender, "/1k", False)], check=True, capture_output=True)
+    served = h2load_served([*command, url(contender, "/1k", False)])
     times = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
-    return statistics.quantiles(times, n=100)[98]
+    return statistics.quantiles(times, n=100)[98], served
 
 
 def open_idle(contender, count, tls):
-    """Connections that have asked once and stay open."""
+    """Connections that have asked once and stay open. What is not answered well, or not at all, is an error."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     opened = []
     for _ in range(count):
-        stream = socket.create_connection(("127.0.0.1", contender.tls if tls else contender.plain))
+        stream = socket.create_connection(("127.0.0.1", contender.tls if tls else contender.plain), ANSWER_SECONDS_MAX)
         stream = context.wrap_socket(stream) if tls else stream
         stream.sendall(b"GET /1k HTTP/1.1\r\nHost: bench\r\n\r\n")
-        heard = b""
-        while len(heard) < 1024:
-            heard += stream.recv(4096)
+        hear_answer(stream, contender)
         opened.append(stream)
     return opened
+
+
+def hear_answer(stream, contender):
+    """The page of 1 KiB, but for its last octets."""
+    heard, good = b"", b"HTTP/1.1 200 "
+    while len(heard) < 1024:
+        piece = stream.recv(4096)
+        heard += piece
+        if not piece or not heard.startswith(good[:len(heard)]):
+            raise SystemExit(f"{contender.name} {'answers' if piece else 'closes the connection'}: {heard}")
 
 
 def url(contender, path, tls):
