@@ -245,7 +245,7 @@ class Stage:
             if sockets and sockets <= ours:
                 return
             if time.monotonic() > deadline:
-                self.fail(f"others listen on port {port} than {name}" if sockets else f"{name} does not listen on port {port}")
+                self.fail(f"port {port}: {name} does not listen, or not alone: {sockets or 'nobody does'}")
             time.sleep(0.1)
 
     def fail(self, why):
