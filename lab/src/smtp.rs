@@ -3,13 +3,9 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use crate::{Host, Running, wait_until};
-
-/// Python as Debian packages it, for which `python3-aiosmtpd` is installed.
-const PYTHON: &str = "/usr/bin/python3";
+use crate::{Host, PYTHON, Running, wait_until};
 
 /// A mail server on one host.
 #[derive(Debug)]
@@ -29,13 +25,10 @@ impl SmtpServer {
     /// Listens on 127.0.0.1:25 of `host`.
     pub fn start(host: &Host) -> Self {
         let maildir = host.files().join("mail");
-        let mut command = Command::new(PYTHON);
-        command
-            .args(["-m", "aiosmtpd", "--nosetuid", "--listen", "127.0.0.1:25"])
-            .args(["--class", "aiosmtpd.handlers.Mailbox"])
-            .arg(&maildir);
-        let log = host.files().join("smtp.log");
-        let process = host.inside(|| Running::start(command, &log));
+        let kept = maildir.display().to_string();
+        let serve = ["-m", "aiosmtpd", "--nosetuid", "--listen", "127.0.0.1:25"];
+        let keep = ["--class", "aiosmtpd.handlers.Mailbox", &kept];
+        let process = host.start("smtp", &[&[PYTHON][..], &serve, &keep].concat());
         wait_until("mail server listens", Duration::from_secs(30), || {
             host.inside(|| TcpStream::connect("127.0.0.1:25")).ok()
         });

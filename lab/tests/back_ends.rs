@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use lab::{Certificate, Connections, Host, Lan, Load, Node, Running, wait_until};
+use lab::{Certificate, Connections, Host, Lan, Load, Node, wait_until};
 
 const LONG: Duration = Duration::from_secs(40);
 
@@ -110,28 +109,6 @@ frontend all
     http-request return status 200 content-type text/plain lf-string \"HTTP/%[req.ver] %[req.body_len]\\n\"
 ";
 
-/// A program that runs with this configuration in the place of DIR and ADDRESS.
-fn server(host: &Host, program: &[&str], configuration: &str) -> Running {
-    let folder = host.files();
-    let file = folder.join(format!("{}.conf", program[0]));
-    let configuration = configuration
-        .replace("DIR", &folder.display().to_string())
-        .replace("ADDRESS", host.address());
-    fs::write(&file, configuration).expect("a file can be written");
-    let mut command = Command::new(program[0]);
-    command.args(&program[1..]).arg(&file);
-    let log = folder.join(format!("{}.log", program[0]));
-    host.inside(|| Running::start(command, Path::new(&log)))
-}
-
-fn nginx(host: &Host) -> Running {
-    server(host, &["nginx", "-e", "stderr", "-c"], NGINX)
-}
-
-fn haproxy(host: &Host) -> Running {
-    server(host, &["haproxy", "-db", "-f"], HAPROXY)
-}
-
 /// The one certificate for all, in the folder of each host.
 fn hand_out(certificate: &Certificate, hosts: &[&Host]) {
     let read = |path: &Path| fs::read(path).expect("a file that is there");
@@ -154,7 +131,7 @@ fn nginx_and_haproxy_are_spoken_to_in_every_way() {
         ["app201", "app202", "proxy101", "client"].map(|name| lan.host(name));
     let certificate = Certificate::make(client.files(), "www");
     hand_out(&certificate, &[first, second, proxy, client]);
-    let _servers = [nginx(first), haproxy(second)];
+    let _servers = [first.nginx(NGINX), second.haproxy(HAPROXY)];
     for host in [first, second] {
         host.wait_for_port(8444);
     }
@@ -207,8 +184,8 @@ fn a_server_that_is_restarted_costs_no_request() {
         ["app201", "app202", "proxy101", "client"].map(|name| lan.host(name));
     let certificate = Certificate::make(client.files(), "www");
     hand_out(&certificate, &[first, second]);
-    let mut restarted = nginx(first);
-    let _stays = nginx(second);
+    let mut restarted = first.nginx(NGINX);
+    let _stays = second.nginx(NGINX);
     for host in [first, second] {
         host.wait_for_port(8081);
     }
@@ -223,7 +200,7 @@ fn a_server_that_is_restarted_costs_no_request() {
         .map(|kind| Load::start(client, "192.168.0.101:80", "/", 200, kind));
     for round in 0..10 {
         restarted.stop(LONG);
-        restarted = nginx(first);
+        restarted = first.nginx(NGINX);
         first.wait_for_port(8081);
         let more = 100 * (round + 1);
         wait_until("answers", LONG, || {

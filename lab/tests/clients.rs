@@ -3,15 +3,13 @@
 //! HTTP/1.0, HAProxy before one of them, nginx.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
-use lab::{Certificate, Connections, Host, Lan, Load, Nginx, Node, Running, Signal, wait_until};
+use lab::{
+    Certificate, Connections, Host, Lan, Load, Nginx, Node, PYTHON, Running, Signal, wait_until,
+};
 
 const LONG: Duration = Duration::from_secs(40);
-
-/// Debian's, which has Debian's modules.
-const PYTHON: &str = "/usr/bin/python3";
 
 const SAY: &str = include_str!("peers/say.py");
 const WEBSOCKET_SERVER: &str = include_str!("peers/websocket_server.py");
@@ -35,24 +33,16 @@ struct World {
     lan: Lan,
 }
 
-fn start(host: &Host, name: &str, argv: &[&str]) -> Running {
-    let mut command = Command::new(argv[0]);
-    command.args(&argv[1..]).current_dir(host.files());
-    let log = host.files().join(format!("{name}.log"));
-    host.inside(|| Running::start(command, &log))
-}
-
 impl World {
     fn start() -> Self {
         let lan = Lan::new();
         let [first, second, proxy] = ["app201", "app202", "proxy101"].map(|name| lan.host(name));
         fs::write(first.files().join("old"), vec![b'o'; BODY]).expect("a file can be written");
-        fs::write(second.files().join("haproxy.cfg"), HAPROXY).expect("a file can be written");
         let servers = [
-            start(first, "say", &[PYTHON, "-c", SAY]),
-            start(first, "old", &[PYTHON, "-m", "http.server", "8003"]),
-            start(first, "echo", &[PYTHON, "-c", WEBSOCKET_SERVER]),
-            start(second, "haproxy", &["haproxy", "-db", "-f", "haproxy.cfg"]),
+            first.start("say", &[PYTHON, "-c", SAY]),
+            first.start("old", &[PYTHON, "-m", "http.server", "8003"]),
+            first.start("echo", &[PYTHON, "-c", WEBSOCKET_SERVER]),
+            second.haproxy(HAPROXY),
         ];
         let nginx = Nginx::start(first);
         for port in [80, 8001, 8003, 8004] {

@@ -2,12 +2,7 @@
 //! TLS and without: streams in both directions at once, an end that only trailers tell, and calls that end
 //! at the server because the client's patience or interest does.
 
-use std::process::Command;
-
-use lab::{Certificate, Lan, Node, Running};
-
-/// Debian's, which has Debian's modules.
-const PYTHON: &str = "/usr/bin/python3";
+use lab::{Certificate, Lan, Node, PYTHON};
 
 const SERVER: &str = include_str!("peers/grpc_server.py");
 const CLIENT: &str = include_str!("peers/grpc_client.py");
@@ -52,9 +47,7 @@ fn grpc_goes_from_end_to_end() {
     let certificate = Certificate::make(lan.files(), "www");
     let chain = certificate.chain.display().to_string();
     let key = certificate.key.display().to_string();
-    let mut command = Command::new(PYTHON);
-    command.args(["-c", SERVER, &chain, &key]);
-    let _server = app.inside(|| Running::start(command, &app.files().join("grpc.log")));
+    let _server = app.start("grpc", &[PYTHON, "-c", SERVER, &chain, &key]);
     for port in [50051, 50052] {
         app.wait_for_port(port);
     }

@@ -1,13 +1,9 @@
 //! The PROXY protocol with who else speaks it: HAProxy in front, HAProxy and nginx behind. All of them
 //! have to know the client by the address that it has, through two proxies.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use lab::{Lan, Node};
 
-use lab::{Host, Lan, Node, Running};
-
-const CONFIGURATION: &str = r#"
+const LISTENERS: &str = r#"
 [nodes.proxy101]
 address = "192.168.0.101"
 
@@ -21,84 +17,27 @@ protocol = "tcp"
 proxy_protocol = { from = ["192.168.0.201"] }
 
 [[routes]]
-listener = "web"
-path = "/nginx/v1"
-upstream = "nginx-v1"
-
-[[routes]]
-listener = "web"
-path = "/nginx/v2"
-upstream = "nginx-v2"
-
-[[routes]]
-listener = "web"
-path = "/haproxy/v1"
-upstream = "haproxy-v1"
-
-[[routes]]
-listener = "web"
-path = "/haproxy/v2"
-upstream = "haproxy-v2"
-
-[[routes]]
 listener = "tcp"
 upstream = "haproxy-v2"
+"#;
 
-[upstreams.nginx-v1]
-servers = [{ address = "192.168.0.202:8081" }]
-send_proxy = "v1"
-check = { http = "/" }
+/// The way to a server that wants headers of one version, at /PROGRAM/VERSION.
+const WAY: &str = r#"
+[[routes]]
+listener = "web"
+path = "/PROGRAM/VERSION"
+upstream = "PROGRAM-VERSION"
 
-[upstreams.nginx-v2]
-servers = [{ address = "192.168.0.202:8081" }]
-send_proxy = "v2"
-check = { http = "/" }
-
-[upstreams.haproxy-v1]
-servers = [{ address = "192.168.0.202:8082" }]
-send_proxy = "v1"
-check = { http = "/" }
-
-[upstreams.haproxy-v2]
-servers = [{ address = "192.168.0.202:8082" }]
-send_proxy = "v2"
+[upstreams.PROGRAM-VERSION]
+servers = [{ address = "192.168.0.202:PORT" }]
+send_proxy = "VERSION"
 check = { http = "/" }
 "#;
 
-/// Sends headers of either version to each of our listeners.
-const IN_FRONT: &str = "
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-listen http-v1
-    bind 192.168.0.201:8001
-    server node 192.168.0.101:80 send-proxy
-listen http-v2
-    bind 192.168.0.201:8002
-    server node 192.168.0.101:80 send-proxy-v2
-listen tcp-v1
-    bind 192.168.0.201:8003
-    server node 192.168.0.101:81 send-proxy
-listen tcp-v2
-    bind 192.168.0.201:8004
-    server node 192.168.0.101:81 send-proxy-v2
-";
+/// The servers behind, and where they listen.
+const SERVERS: [(&str, u16); 2] = [("nginx", 8081), ("haproxy", 8082)];
 
 /// Answers with the address in the header.
-const BEHIND: &str = "
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-frontend behind
-    bind 192.168.0.202:8082 accept-proxy
-    http-request return status 200 content-type text/plain lf-string \"%[src]\\n\"
-";
-
-/// The same.
 const NGINX: &str = "
 daemon off;
 master_process off;
@@ -108,33 +47,52 @@ http {
     access_log off;
     client_body_temp_path DIR/nginx-body;
     server {
-        listen 192.168.0.202:8081 proxy_protocol;
+        listen ADDRESS:8081 proxy_protocol;
         default_type text/plain;
         return 200 \"$proxy_protocol_addr\\n\";
     }
 }
 ";
 
-fn haproxy(host: &Host, configuration: &str) -> Running {
-    let file = host.files().join("haproxy.cfg");
-    fs::write(&file, configuration).expect("a file can be written");
-    let mut command = Command::new("haproxy");
-    command.arg("-db").arg("-f").arg(&file);
-    start(host, command, "haproxy.log")
+/// The same.
+const HAPROXY: &str = "
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend behind
+    bind ADDRESS:8082 accept-proxy
+    http-request return status 200 content-type text/plain lf-string \"%[src]\\n\"
+";
+
+/// Ports of the HAProxy in front, and what it does with a connection: to the HTTP listener or the TCP one,
+/// with a header of which version.
+const IN_FRONT: [(u16, &str); 4] = [
+    (8001, "192.168.0.101:80 send-proxy"),
+    (8002, "192.168.0.101:80 send-proxy-v2"),
+    (8003, "192.168.0.101:81 send-proxy"),
+    (8004, "192.168.0.101:81 send-proxy-v2"),
+];
+
+fn configuration() -> String {
+    let ways = SERVERS.iter().flat_map(|(program, port)| {
+        ["v1", "v2"].map(|version| {
+            WAY.replace("PROGRAM", program)
+                .replace("VERSION", version)
+                .replace("PORT", &port.to_string())
+        })
+    });
+    std::iter::once(LISTENERS.to_owned()).chain(ways).collect()
 }
 
-fn nginx(host: &Host) -> Running {
-    let (file, folder) = (host.files().join("nginx.conf"), host.files().display());
-    let configuration = NGINX.replace("DIR", &folder.to_string());
-    fs::write(&file, configuration).expect("a file can be written");
-    let mut command = Command::new("nginx");
-    command.args(["-e", "stderr", "-c"]).arg(&file);
-    start(host, command, "nginx.log")
-}
-
-fn start(host: &Host, command: Command, log: &str) -> Running {
-    let log = host.files().join(log);
-    host.inside(|| Running::start(command, Path::new(&log)))
+fn in_front() -> String {
+    let defaults =
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n";
+    let listen = |(port, server): (u16, &str)| {
+        format!("listen on-{port}\n bind ADDRESS:{port}\n server node {server}\n")
+    };
+    defaults.to_owned() + &IN_FRONT.map(listen).concat()
 }
 
 #[test]
@@ -142,14 +100,19 @@ fn everybody_knows_the_client_through_headers_of_either_version() {
     let lan = Lan::new();
     let (first, second, client) = (lan.host("app201"), lan.host("app202"), lan.host("client"));
     let _servers = [
-        haproxy(first, IN_FRONT),
-        haproxy(second, BEHIND),
-        nginx(second),
+        first.haproxy(&in_front()),
+        second.haproxy(HAPROXY),
+        second.nginx(NGINX),
     ];
-    for (host, port) in [(first, 8001), (first, 8004), (second, 8081), (second, 8082)] {
+    let behind = SERVERS.map(|(_, port)| (second, port));
+    for (host, port) in IN_FRONT
+        .map(|(port, _)| (first, port))
+        .into_iter()
+        .chain(behind)
+    {
         host.wait_for_port(port);
     }
-    let node = Node::start(lan.host("proxy101"), CONFIGURATION);
+    let node = Node::start(lan.host("proxy101"), &configuration());
     node.wait_for_service();
     let expected = format!("{}\n", client.address());
     let ask = |port: u16, path: &str| {

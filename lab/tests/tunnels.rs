@@ -1,13 +1,7 @@
 //! WebSocket, `Expect: 100-continue` and TLS passed through, with clients and servers that we did not
 //! write: python's websockets and http.server, curl, openssl.
 
-use std::path::Path;
-use std::process::Command;
-
-use lab::{Host, Lan, Node, Running, run};
-
-/// Debian's, which has Debian's modules.
-const PYTHON: &str = "/usr/bin/python3";
+use lab::{Host, Lan, Node, PYTHON, Running, run};
 
 const CONFIGURATION: &str = r#"
 [nodes.proxy101]
@@ -97,49 +91,31 @@ asyncio.run(main())
 
 /// A web server with a certificate for `name` on a host.
 fn tls_server(host: &Host, name: &str) -> Running {
-    let file = |what: &str| {
+    let file = |kind: &str| {
         host.files()
-            .join(format!("{name}.{what}"))
+            .join(format!("{name}.{kind}"))
             .display()
             .to_string()
     };
     let (key, chain) = (file("key"), file("pem"));
-    run(&[
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        &format!("/CN={name}"),
-        "-keyout",
-        &key,
-        "-out",
-        &chain,
-    ]);
-    let mut command = Command::new("openssl");
-    command.args([
-        "s_server", "-quiet", "-www", "-accept", "8443", "-key", &key, "-cert", &chain,
-    ]);
-    host.inside(|| Running::start(command, Path::new(&file("log"))))
-}
-
-fn python(host: &Host, script: &str) -> Running {
-    let mut command = Command::new(PYTHON);
-    command.args(["-c", script]);
-    host.inside(|| Running::start(command, &host.files().join("python.log")))
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let subject = format!("/CN={name}");
+    let rest = [
+        "-nodes", "-days", "1", "-subj", &subject, "-keyout", &key, "-out", &chain,
+    ];
+    run(&[&["openssl", "req", "-x509"][..], &curve, &rest].concat());
+    let serve = ["openssl", "s_server", "-quiet", "-www", "-accept", "8443"];
+    host.start(
+        name,
+        &[&serve[..], &["-key", &key, "-cert", &chain]].concat(),
+    )
 }
 
 #[test]
 fn real_clients_and_servers_talk_through_tunnels() {
     let lan = Lan::new();
     let (first, second, client) = (lan.host("app201"), lan.host("app202"), lan.host("client"));
-    let _servers = python(first, SERVERS);
+    let _servers = first.start("servers", &[PYTHON, "-c", SERVERS]);
     let _tls = [tls_server(first, "first"), tls_server(second, "second")];
     let ports = [(first, 8001), (first, 8002), (first, 8443), (second, 8443)];
     ports
