@@ -12,6 +12,7 @@ mod corners;
 mod counted;
 mod failback;
 mod group;
+mod group_pair;
 mod handover;
 mod master;
 mod packets;
