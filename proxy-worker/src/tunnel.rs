@@ -108,6 +108,7 @@ fn pass<F: Io, T: Io>(
     }
     for _ in 0..READS_PER_TURN {
         if to.poll_flush(cx)?.is_pending() {
+            from.io.hoard(cx);
             return Ok(octets);
         }
         let Poll::Ready(count) = from.poll_read(cx, room)? else {

@@ -218,6 +218,12 @@ impl Io for BackStream {
         text::poll_write(self, cx, parts)
     }
 
+    fn hoard(&mut self, cx: &mut Context<'_>) {
+        if let Response::Begun(incoming) = &mut self.response {
+            incoming.hoard(cx);
+        }
+    }
+
     /// The request says where it ends.
     fn shut_down(&mut self, _: &mut Context<'_>) {}
 

@@ -186,6 +186,10 @@ impl Io for FrontStream {
         text::poll_write(self, cx, parts)
     }
 
+    fn hoard(&mut self, cx: &mut Context<'_>) {
+        self.request.hoard(cx);
+    }
+
     fn shut_down(&mut self, _: &mut Context<'_>) {
         self.end();
     }

@@ -15,6 +15,8 @@ pub(super) struct Incoming {
     /// Text that was not read yet, and how much of it was.
     text: Vec<u8>,
     read: usize,
+    /// Octets of payload in it that the peer's window does not know yet to be read.
+    hoarded: usize,
     /// Payload that comes behind it.
     piece: Bytes,
     framing: Framing,
@@ -28,6 +30,7 @@ impl Incoming {
         Self {
             text,
             read: 0,
+            hoarded: 0,
             piece: Bytes::new(),
             framing,
             ended: body.is_end_stream(),
@@ -46,6 +49,9 @@ impl Incoming {
         if !text.is_empty() {
             let count = copy(text, room);
             self.read += count;
+            if self.hoarded > 0 && self.read == self.text.len() {
+                self.release_hoard();
+            }
             return count;
         }
         if self.piece.is_empty() {
@@ -53,13 +59,51 @@ impl Incoming {
         }
         let count = copy(&self.piece, room);
         self.piece.advance(count);
-        // The connection is gone if this fails, which the next read tells.
-        drop(self.body.flow_control().release_capacity(count));
+        self.release(count);
         if self.piece.is_empty() {
             self.restart_text();
             encode::piece_end(self.framing, &mut self.text);
         }
         count
+    }
+
+    /// The peer may send so many octets more.
+    fn release(&mut self, octets: usize) {
+        // The connection is gone if this fails, which the next read tells.
+        drop(self.body.flow_control().release_capacity(octets));
+    }
+
+    /// Takes what has come into the text, while nobody reads. In the hands of the `h2` crate, and as a
+    /// piece, an octet keeps all that came with it in one read from the connection.
+    pub(super) fn hoard(&mut self, cx: &mut Context<'_>) {
+        self.hoard_piece();
+        while !self.ended
+            && let Poll::Ready(Some(Ok(piece))) = self.body.poll_data(cx)
+        {
+            if !piece.is_empty() {
+                encode::piece_start(self.framing, piece.len(), &mut self.text);
+                self.piece = piece;
+                self.hoard_piece();
+            }
+        }
+    }
+
+    fn hoard_piece(&mut self) {
+        if self.piece.is_empty() {
+            return;
+        }
+        let piece = std::mem::take(&mut self.piece);
+        self.hoarded += piece.len();
+        self.text.extend_from_slice(&piece);
+        encode::piece_end(self.framing, &mut self.text);
+    }
+
+    /// All of it was read.
+    fn release_hoard(&mut self) {
+        let octets = std::mem::take(&mut self.hoarded);
+        self.release(octets);
+        self.text = Vec::new();
+        self.read = 0;
     }
 
     /// The memory of the text; what was not read of it is lost.

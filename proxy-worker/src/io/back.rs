@@ -53,6 +53,14 @@ impl Io for Back {
         }
     }
 
+    fn hoard(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Plain(io) => io.hoard(cx),
+            Self::Tls(io) => io.hoard(cx),
+            Self::Stream(io) => io.hoard(cx),
+        }
+    }
+
     fn shut_down(&mut self, cx: &mut Context<'_>) {
         match self {
             Self::Plain(io) => io.shut_down(cx),

@@ -40,6 +40,10 @@ pub(crate) trait Io: Unpin + 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Nobody reads for the moment: takes in what comes meanwhile, within the window that the peer has,
+    /// where it would cost more memory than it is long if it was left.
+    fn hoard(&mut self, _cx: &mut Context<'_>) {}
+
     /// Says that nothing more will be written.
     fn shut_down(&mut self, cx: &mut Context<'_>);
 

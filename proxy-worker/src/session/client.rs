@@ -100,6 +100,7 @@ impl<C: Io> Client<C> {
                 Poll::Ready(_) => return true,
             }
         }
+        self.port.io.hoard(cx);
         false
     }
 }

@@ -135,6 +135,9 @@ impl<D: Dial> Exchange<D> {
             match client.port.poll_flush(cx) {
                 Poll::Pending => {
                     self.download.slow_client = true;
+                    if let Line::Open { port, .. } = &mut self.line {
+                        port.io.hoard(cx);
+                    }
                     return Ok(Some(Wait::Send));
                 }
                 Poll::Ready(Ok(())) => {}

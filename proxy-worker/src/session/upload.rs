@@ -29,10 +29,14 @@ impl<D: Dial> Exchange<D> {
                 return Ok(None);
             };
             if *deaf {
+                client.port.io.hoard(cx);
                 return Ok(None);
             }
             match port.poll_flush(cx) {
-                Poll::Pending => return Ok(Some(Wait::Upload)),
+                Poll::Pending => {
+                    client.port.io.hoard(cx);
+                    return Ok(Some(Wait::Upload));
+                }
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
                     *deaf = true;

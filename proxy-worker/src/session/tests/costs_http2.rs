@@ -20,7 +20,7 @@ const RESPONSE: &str = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 20
     Content-Type: text/plain\r\nContent-Length: 2\r\nETag: \"1\"\r\n\r\nhi";
 
 /// The head of a frame (RFC 9113 §4.1), for a payload of fewer than 256 octets.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     let mut frame = vec![0, 0, length, kind, flags];
     frame.extend(stream.to_be_bytes());

@@ -389,7 +389,7 @@ async fn response_that_nobody_takes_is_cut() {
 }
 
 /// A connection that has said the preface, for frames that no client of the crate would send.
-async fn frames(lab: &Lab) -> DuplexStream {
+pub(super) async fn frames(lab: &Lab) -> DuplexStream {
     let (mut ours, theirs) = duplex(256 * 1024);
     let peer = Peer {
         address: "192.0.2.7:40000".parse().unwrap(),

@@ -26,15 +26,15 @@ use crate::io::{Call, Connecting, Dial, Io as _};
 use crate::worker::Worker;
 
 /// Serves one connection to its end.
-type Serve = fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>;
+pub(super) type Serve = fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Servers that all do the same.
 #[derive(Clone)]
-struct Servers {
+pub(super) struct Servers {
     serve: Serve,
     /// Connections that were made, that there are, and that there were at once.
-    made: Rc<Cell<usize>>,
-    open: Rc<Cell<usize>>,
+    pub(super) made: Rc<Cell<usize>>,
+    pub(super) open: Rc<Cell<usize>>,
     most: Rc<Cell<usize>>,
 }
 
@@ -76,13 +76,13 @@ impl Dial for Servers {
 }
 
 /// A worker in front of them.
-struct Lab {
-    worker: Rc<Worker<Servers>>,
-    servers: Servers,
+pub(super) struct Lab {
+    pub(super) worker: Rc<Worker<Servers>>,
+    pub(super) servers: Servers,
 }
 
 impl Lab {
-    fn new(serve: Serve) -> Self {
+    pub(super) fn new(serve: Serve) -> Self {
         let mut snapshot = snapshot();
         snapshot.upstreams[0].protocol = UpstreamProtocol::Http2;
         Self::with(serve, &snapshot)
@@ -105,7 +105,7 @@ impl Lab {
     }
 
     /// A client that has asked for `path`.
-    async fn ask(&self, path: &str) -> TestClient {
+    pub(super) async fn ask(&self, path: &str) -> TestClient {
         let mut client = TestClient::new(&self.worker);
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         client.send(&request).await;
@@ -137,6 +137,18 @@ async fn answer(request: Request<RecvStream>, mut response: SendResponse<Bytes>)
     };
     match request.uri().path() {
         "/app/flood" => endless(response, 16 * 1024).await,
+        "/app/numbers" => {
+            let mut body = response.send_response(Response::new(()), false).unwrap();
+            let mut numbers = numbers().into_bytes();
+            let mut piece = 1;
+            while !numbers.is_empty() {
+                let rest = numbers.split_off(piece.min(numbers.len()));
+                let ends = rest.is_empty();
+                body.send_data(numbers.into(), ends).unwrap();
+                numbers = rest;
+                piece = piece * 7 % 10_007;
+            }
+        }
         "/app/crumbs" => endless(response, 20).await,
         "/app/silent" => {
             drop(poll_fn(|cx| response.poll_reset(cx)).await);
@@ -155,6 +167,11 @@ async fn answer(request: Request<RecvStream>, mut response: SendResponse<Bytes>)
             response.send_response(Response::new(()), true).unwrap();
         }
     }
+}
+
+/// Text of which no two parts are the same.
+fn numbers() -> String {
+    (0..60_000).map(|number| format!("{number} ")).collect()
 }
 
 /// Sends pieces of a body for as long as somebody takes them.
@@ -200,6 +217,29 @@ async fn slow_readers_are_nobody_elses_business() {
         })
         .await;
     }
+}
+
+/// What waits for a slow reader is what it reads in the end, in whatever pieces it came.
+#[tokio::test(start_paused = true)]
+async fn slow_reader_gets_everything_in_order() {
+    run(async {
+        let lab = Lab::new(by_path);
+        let mut client = TestClient::new(&lab.worker);
+        client.send("GET /app/numbers HTTP/1.0\r\n\r\n").await;
+        let mut heard = Vec::new();
+        let mut room = [0; 9_000];
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            match client.stream.read(&mut room).await.unwrap() {
+                0 => break,
+                count => heard.extend_from_slice(&room[..count]),
+            }
+        }
+        let heard = String::from_utf8(heard).unwrap();
+        let (_, body) = heard.split_once("\r\n\r\n").unwrap();
+        assert!(body == numbers(), "{} octets", body.len());
+    })
+    .await;
 }
 
 /// A request that is taken back says nothing about the connection; one that is not answered does.
