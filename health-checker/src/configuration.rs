@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use core_health::check::{Initial, Thresholds, Timing};
 use ipc::check::{
-    CheckSnapshot, FileCheck, ListenerProbe, Probe, ProcessCheck, ScriptInit, ServerCheck,
+    CheckSnapshot, FileCheck, ListenerProbe, Probe, ProcessCheck, ScriptInit, UpstreamCheck,
 };
 use ipc::proxy::{UpstreamProtocol, UpstreamTls};
 use ipc::vrrp::TrackSubject;
+use tls::Authorities;
 
 use crate::probe;
-use crate::question::{Look, Question};
+use crate::question::{Look, Question, ToServer};
 
 /// How often our own proxy is asked at each of its addresses.
 const LISTENER_INTERVAL: Duration = Duration::from_millis(500);
@@ -24,8 +25,7 @@ const LISTENER_THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
 
 /// How TLS is spoken with our own proxy. Whose certificate it shows is not the question.
 pub(crate) const OWN_PROXY: UpstreamTls = UpstreamTls {
-    ca: Vec::new(),
-    verify: false,
+    ca: None,
     sni: None,
     client: None,
 };
@@ -45,11 +45,6 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// A server.
-    pub(crate) fn server(server: &ServerCheck) -> Self {
-        Self::Server(server.upstream.clone(), server.address)
-    }
-
     /// A track script.
     pub(crate) fn script(name: &str) -> Self {
         Self::Track(TrackSubject::Script(name.into()))
@@ -69,25 +64,9 @@ impl Subject {
 /// The one reason why a snapshot could not be used, if there is one: what it says goes out on the
 /// wire and into timers.
 pub(crate) fn inspect(snapshot: &CheckSnapshot) -> Result<(), String> {
-    for server in &snapshot.servers {
-        let of = || format!("check of upstream {:?}", server.upstream);
-        if server.interval.is_zero() || server.timeout.is_zero() {
-            return Err(format!("{}: interval and timeout must be above zero", of()));
-        }
-        if let Probe::Http { path, host, .. } = &server.probe {
-            if !path.starts_with('/') || !is_visible(path) {
-                return Err(format!("{}: {path:?} is no path", of()));
-            }
-            if let Some(host) = host.as_ref().filter(|host| !is_visible(host)) {
-                return Err(format!("{}: {host:?} is no host", of()));
-            }
-            if server.protocol == UpstreamProtocol::Http2
-                && !probe::fits_http2(path, host.as_deref(), server.address)
-            {
-                let what = "path or host has no form in HTTP/2";
-                return Err(format!("{}: {what}", of()));
-            }
-        }
+    for upstream in &snapshot.upstreams {
+        inspect_upstream(upstream)
+            .map_err(|why| format!("check of upstream {:?}: {why}", upstream.name))?;
     }
     questions(snapshot)?;
     let scripts = snapshot.scripts.iter().map(|it| (&it.name, it.interval));
@@ -100,22 +79,43 @@ pub(crate) fn inspect(snapshot: &CheckSnapshot) -> Result<(), String> {
     }
 }
 
+fn inspect_upstream(upstream: &UpstreamCheck) -> Result<(), String> {
+    if upstream.interval.is_zero() || upstream.timeout.is_zero() {
+        return Err("interval and timeout must be above zero".into());
+    }
+    let Probe::Http { path, host, .. } = &upstream.probe else {
+        return Ok(());
+    };
+    if !path.starts_with('/') || !is_visible(path) {
+        return Err(format!("{path:?} is no path"));
+    }
+    if let Some(host) = host.as_ref().filter(|host| !is_visible(host)) {
+        return Err(format!("{host:?} is no host"));
+    }
+    if upstream.protocol == UpstreamProtocol::Http2 && !probe::fits_http2(path, host.as_deref()) {
+        return Err("path or host has no form in HTTP/2".into());
+    }
+    Ok(())
+}
+
 fn is_visible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// When everything in `snapshot` is due.
 pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
-    let servers = snapshot.servers.iter().map(|server| {
+    let servers = snapshot.upstreams.iter().flat_map(|upstream| {
         let timing = Timing {
-            interval: server.interval,
+            interval: upstream.interval,
             thresholds: Thresholds {
-                rise: server.rise,
-                fall: server.fall,
+                rise: upstream.rise,
+                fall: upstream.fall,
             },
             initial: Initial::Wait,
         };
-        (Subject::server(server), timing)
+        let subject = |address: &_| Subject::Server(upstream.name.clone(), *address);
+        let servers = upstream.servers.iter();
+        servers.map(move |address| (subject(address), timing))
     });
     let scripts = snapshot.scripts.iter().map(|script| {
         let timing = Timing {
@@ -175,18 +175,30 @@ pub(crate) fn timings(snapshot: &CheckSnapshot) -> BTreeMap<Subject, Timing> {
 /// # Errors
 /// A sentence, when certificates or keys cannot be used.
 pub(crate) fn questions(snapshot: &CheckSnapshot) -> Result<Vec<Question>, String> {
-    let client = |tls: &UpstreamTls, alpn| tls::Client::new(tls, alpn).map(Arc::new);
-    let mut questions = Vec::new();
-    for server in &snapshot.servers {
-        let alpn = match server.protocol {
+    let authorities = Authorities::new(&snapshot.authorities);
+    let client = |tls: &UpstreamTls, protocol| {
+        let alpn = match protocol {
             UpstreamProtocol::Http1 => tls::HTTP_11,
             UpstreamProtocol::Http2 => tls::H2,
         };
-        let tls = server.tls.as_ref().map(|tls| client(tls, alpn)).transpose();
-        let tls = tls.map_err(|fault| format!("upstream {}: {fault}", server.upstream))?;
-        questions.push(Question::Server(server.clone(), tls));
+        tls::Client::new(tls, &authorities, alpn).map(Arc::new)
+    };
+    let mut questions = Vec::new();
+    for upstream in &snapshot.upstreams {
+        let tls = upstream.tls.as_ref();
+        let tls = tls.map(|tls| client(tls, upstream.protocol)).transpose();
+        let tls = tls.map_err(|fault| format!("upstream {}: {fault}", upstream.name))?;
+        let check = Arc::new(upstream.clone());
+        let question = |address: &_| {
+            Question::Server(ToServer {
+                address: *address,
+                check: Arc::clone(&check),
+                tls: tls.clone(),
+            })
+        };
+        questions.extend(upstream.servers.iter().map(question));
     }
-    let own = client(&OWN_PROXY, tls::HTTP_11).map_err(|fault| fault.to_string())?;
+    let own = client(&OWN_PROXY, UpstreamProtocol::Http1).map_err(|fault| fault.to_string())?;
     for listener in &snapshot.listeners {
         let tls = match listener.probe {
             ListenerProbe::Http => None,
@@ -215,9 +227,9 @@ mod tests {
 
     #[test]
     fn snapshots_that_would_do_harm_are_refused() {
-        let usable = ServerCheck {
-            upstream: "app".into(),
-            address: "192.0.2.1:80".parse().unwrap(),
+        let usable = UpstreamCheck {
+            name: "app".into(),
+            servers: vec!["192.0.2.1:80".parse().unwrap()],
             protocol: UpstreamProtocol::Http1,
             send_proxy: None,
             probe: Probe::Http {
@@ -236,11 +248,11 @@ mod tests {
             host: Some(host.into()),
             statuses: vec![],
         };
-        let with = |probe| ServerCheck {
+        let with = |probe| UpstreamCheck {
             probe,
             ..usable.clone()
         };
-        let over_http2 = |probe| ServerCheck {
+        let over_http2 = |probe| UpstreamCheck {
             protocol: UpstreamProtocol::Http2,
             ..with(probe)
         };
@@ -257,16 +269,17 @@ mod tests {
             (over_http2(http("/b?c=[d]", "a:80")), true),
             (over_http2(http("/", "a:b:c")), false),
             (
-                ServerCheck {
+                UpstreamCheck {
                     interval: Duration::ZERO,
                     ..usable.clone()
                 },
                 false,
             ),
         ];
-        for (server, expected) in cases {
+        for (upstream, expected) in cases {
             let snapshot = CheckSnapshot {
-                servers: vec![server],
+                upstreams: vec![upstream],
+                authorities: vec![],
                 scripts: vec![],
                 files: vec![],
                 processes: vec![],

@@ -12,7 +12,7 @@ use core_http1::Fault;
 use core_http2::Malformed;
 use core_http2::decode::Unreadable;
 use core_preface::proxy_header;
-use ipc::check::{ListenerCheck, ListenerProbe, Probe, ServerCheck};
+use ipc::check::{ListenerCheck, ListenerProbe, Probe, UpstreamCheck};
 use ipc::proxy::{ProxyVersion, UpstreamProtocol};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
@@ -90,26 +90,27 @@ fn phrase(error: &io::Error) -> String {
     }
 }
 
-/// Asks `server` once, within its timeout.
+/// Asks the server at `address` once, within its timeout.
 ///
 /// # Errors
 /// Everything but the wanted answer in time.
 pub(crate) async fn probe(
-    server: &ServerCheck,
+    address: SocketAddr,
+    check: &UpstreamCheck,
     tls: Option<&tls::Client>,
 ) -> Result<Answer, Failure> {
     let asked = async {
-        let mut stream = TcpStream::connect(server.address).await?;
-        if let Some(version) = server.send_proxy {
+        let mut stream = TcpStream::connect(address).await?;
+        if let Some(version) = check.send_proxy {
             introduce(&mut stream, version).await?;
         }
-        let stream = secure(stream, tls, server.address.ip()).await?;
+        let stream = secure(stream, tls, address.ip()).await?;
         // Whoever speaks HTTP/2 says so (RFC 9113 §3.2).
         let has_agreed = || !stream.is_secure() || stream.protocol() == Some(tls::H2);
-        if server.protocol == UpstreamProtocol::Http2 && !has_agreed() {
+        if check.protocol == UpstreamProtocol::Http2 && !has_agreed() {
             return Err(Failure::NoHttp2);
         }
-        match &server.probe {
+        match &check.probe {
             Probe::Tcp if tls.is_some() => Ok(Answer::Shaken),
             Probe::Tcp => Ok(Answer::Connected),
             Probe::Http {
@@ -117,8 +118,8 @@ pub(crate) async fn probe(
                 host,
                 statuses,
             } => {
-                let request = request(path, host.as_deref(), server.address);
-                let status = match server.protocol {
+                let request = request(path, host.as_deref(), address);
+                let status = match check.protocol {
                     UpstreamProtocol::Http1 => http1::ask(stream, &request).await?,
                     UpstreamProtocol::Http2 => http2::ask(stream, &request).await?,
                 };
@@ -133,9 +134,9 @@ pub(crate) async fn probe(
             }
         }
     };
-    tokio::time::timeout(server.timeout, asked)
+    tokio::time::timeout(check.timeout, asked)
         .await
-        .unwrap_or(Err(Failure::TimedOut(server.timeout)))
+        .unwrap_or(Err(Failure::TimedOut(check.timeout)))
 }
 
 /// Says in a PROXY header that the connection is our own, and nobody's that we pass on.
@@ -220,8 +221,9 @@ async fn connect_here(address: SocketAddr) -> io::Result<Option<TcpStream>> {
 }
 
 /// Whether a server that speaks HTTP/2 can be asked for `path`.
-pub(crate) fn fits_http2(path: &str, host: Option<&str>, address: SocketAddr) -> bool {
-    http2::request(&request(path, host, address), false).is_ok()
+pub(crate) fn fits_http2(path: &str, host: Option<&str>) -> bool {
+    let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    http2::request(&request(path, host, anywhere), false).is_ok()
 }
 
 /// What asks for `path`, in HTTP/1.1.

@@ -1,10 +1,11 @@
 //! What is asked again and again by this process itself: a server, a file, the list of processes.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc::check::{FileCheck, ListenerCheck, ProcessCheck, ServerCheck};
+use ipc::check::{FileCheck, ListenerCheck, ProcessCheck, UpstreamCheck};
 use ipc::vrrp::TrackVerdict;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -20,11 +21,20 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 /// How long our own proxy may take to answer a question that needs nothing from anybody.
 const LISTENER_WITHIN: Duration = Duration::from_secs(1);
 
+/// How a server is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct ToServer {
+    pub(crate) address: SocketAddr,
+    /// As all servers of its upstream.
+    pub(crate) check: Arc<UpstreamCheck>,
+    pub(crate) tls: Option<Arc<tls::Client>>,
+}
+
 /// One question.
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
     /// To a server.
-    Server(ServerCheck, Option<Arc<tls::Client>>),
+    Server(ToServer),
     /// To our own proxy, at one of its addresses.
     Listener(ListenerCheck, Option<Arc<tls::Client>>),
     /// To a file.
@@ -37,9 +47,12 @@ impl Question {
     /// Whether the answer to one is the answer to the other.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Server(one, _), Self::Server(other, _)) => {
-                let how = |it: &ServerCheck| (it.protocol, it.send_proxy, it.timeout);
-                how(one) == how(other) && one.probe == other.probe && one.tls == other.tls
+            (Self::Server(one), Self::Server(other)) => {
+                let how =
+                    |it: &ToServer| (it.check.protocol, it.check.send_proxy, it.check.timeout);
+                how(one) == how(other)
+                    && one.check.probe == other.check.probe
+                    && one.tls == other.tls
             }
             (Self::Listener(one, _), Self::Listener(other, _)) => one == other,
             (Self::File(one, _), Self::File(other, _)) => {
@@ -56,7 +69,7 @@ impl Question {
     /// How it is known over reloads.
     pub(crate) fn subject(&self) -> Subject {
         match self {
-            Self::Server(server, _) => Subject::server(server),
+            Self::Server(it) => Subject::Server(it.check.name.clone(), it.address),
             Self::Listener(listener, _) => Subject::Listener(listener.address),
             Self::File(file, _) => Subject::file(file),
             Self::Process(process, _) => Subject::process(process),
@@ -66,7 +79,9 @@ impl Question {
     /// Asks it once. `None`: there is nobody to ask at present.
     pub(crate) async fn ask(&self) -> Option<Outcome> {
         Some(match self {
-            Self::Server(server, tls) => Outcome::from(probe(server, tls.as_deref()).await),
+            Self::Server(it) => {
+                Outcome::from(probe(it.address, &it.check, it.tls.as_deref()).await)
+            }
             Self::Listener(listener, tls) => {
                 let asked = probe_own(listener, tls.as_deref(), LISTENER_WITHIN).await;
                 Outcome::from(asked.transpose()?)

@@ -24,8 +24,10 @@ impl Child for Check {
 /// Everything that the health-checker has to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckSnapshot {
-    /// The servers that are checked; one without a check is not in it.
-    pub servers: Vec<ServerCheck>,
+    /// The upstreams whose servers are checked; one without a check is not in it.
+    pub upstreams: Vec<UpstreamCheck>,
+    /// As [`ProxySnapshot::authorities`](crate::proxy::ProxySnapshot::authorities).
+    pub authorities: Vec<Vec<u8>>,
     /// The track scripts that some virtual router of this node uses.
     pub scripts: Vec<ScriptCheck>,
     /// The track files that some virtual router of this node uses.
@@ -59,28 +61,28 @@ pub enum ListenerProbe {
     Https,
 }
 
-/// How one server is checked.
+/// How the servers of an upstream are checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerCheck {
+pub struct UpstreamCheck {
     /// The upstream's name.
-    pub upstream: String,
-    /// The server's address.
-    pub address: SocketAddr,
-    /// What it speaks.
+    pub name: String,
+    /// The addresses of the servers that are checked.
+    pub servers: Vec<SocketAddr>,
+    /// What they speak.
     pub protocol: UpstreamProtocol,
-    /// The PROXY header that the server expects; it says that the connection is our own.
+    /// The PROXY header that they expect; it says that the connection is our own.
     pub send_proxy: Option<ProxyVersion>,
     /// What is asked.
     pub probe: Probe,
-    /// TLS with it, as requests go.
+    /// TLS with them, with the protocol in its handshake with which requests go.
     pub tls: Option<UpstreamTls>,
     /// Between two beginnings.
     pub interval: Duration,
     /// Until an answer counts as missing.
     pub timeout: Duration,
-    /// Successes that bring it up.
+    /// Successes that bring one up.
     pub rise: u16,
-    /// Failures that bring it down.
+    /// Failures that bring one down.
     pub fall: u16,
 }
 

@@ -37,6 +37,8 @@ pub struct ProxySnapshot {
     pub routes: Vec<RouteSpec>,
     /// Groups of servers.
     pub upstreams: Vec<UpstreamSpec>,
+    /// Certificates in PEM of those who sign peers: each bundle once, however many trust it.
+    pub authorities: Vec<Vec<u8>>,
     /// Paths of the access logs whose descriptors come along.
     pub log_files: Vec<String>,
 }
@@ -111,9 +113,7 @@ impl std::fmt::Debug for SecretOctets {
 pub struct ListenerTls {
     /// At least one.
     pub certificates: Vec<CertificateSpec>,
-    /// Certificates in PEM of those who sign clients; empty: clients are not asked.
-    pub client_ca: Vec<u8>,
-    /// Whether a client may come without a certificate, where clients are asked.
+    /// Whether clients show a certificate.
     pub client_auth: ClientAuth,
     /// Whether TLS 1.2 is spoken beside 1.3.
     pub tls12: bool,
@@ -121,15 +121,25 @@ pub struct ListenerTls {
     pub tickets: bool,
 }
 
-/// Whether clients show a certificate.
+/// Whether clients show a certificate, and who signs them: index into [`ProxySnapshot::authorities`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientAuth {
     /// They are not asked.
     Off,
     /// Those who show one show a valid one.
-    Optional,
+    Optional(u16),
     /// All show a valid one.
-    Required,
+    Required(u16),
+}
+
+impl ClientAuth {
+    /// Who signs them, where they are asked.
+    pub const fn authority(self) -> Option<u16> {
+        match self {
+            Self::Off => None,
+            Self::Optional(index) | Self::Required(index) => Some(index),
+        }
+    }
 }
 
 /// A certificate with its key, as read from files by the supervisor.
@@ -317,11 +327,9 @@ pub enum ProxyVersion {
 /// How TLS is spoken with servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamTls {
-    /// Certificates in PEM of those who sign servers: the configured ones, or those that the system
-    /// trusts; empty where nothing is checked.
-    pub ca: Vec<u8>,
-    /// Whether the certificate is checked at all.
-    pub verify: bool,
+    /// Who signs servers, as the configuration says or the system: index into the `authorities` of the
+    /// snapshot; `None`: certificates are not checked.
+    pub ca: Option<u16>,
     /// The name that is asked for and checked; `None`: the server's address.
     pub sni: Option<String>,
     /// What is shown to a server that asks.

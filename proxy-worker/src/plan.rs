@@ -13,6 +13,7 @@ use ipc::proxy::{
 };
 use ipc::status::NodeStatus;
 use ipnet::IpNet;
+use tls::Authorities;
 
 use crate::crowd::CrowdLimits;
 use crate::gauges::Gauges;
@@ -141,6 +142,7 @@ impl<I: Io> Plan<I> {
         old: Option<&Self>,
         tickets: &tls::TicketKeys,
     ) -> Result<Self, String> {
+        let authorities = Authorities::new(&snapshot.authorities);
         let ids: Vec<_> = snapshot
             .listeners
             .iter()
@@ -149,7 +151,12 @@ impl<I: Io> Plan<I> {
         let mut listeners: Vec<_> = (0..names.0.len()).map(|_| None).collect();
         for (spec, id) in snapshot.listeners.iter().zip(&ids) {
             if let Some(place) = listeners.get_mut(id.0) {
-                *place = Some(listener(spec, snapshot.log_files.len(), tickets)?);
+                *place = Some(listener(
+                    spec,
+                    snapshot.log_files.len(),
+                    &authorities,
+                    tickets,
+                )?);
             }
         }
         let routes: Vec<Route> = snapshot
@@ -159,7 +166,7 @@ impl<I: Io> Plan<I> {
             .collect::<Result<_, _>>()?;
         let upstream = |spec| {
             let known = old.and_then(|old| old.upstream(&spec));
-            Upstream::new(&spec, gauges, known).map(Rc::new)
+            Upstream::new(&spec, &authorities, gauges, known).map(Rc::new)
         };
         Ok(Self {
             node: snapshot.node.clone(),
@@ -226,6 +233,7 @@ impl<I: Io> Plan<I> {
 fn listener(
     spec: &ListenerSpec,
     logs: usize,
+    authorities: &Authorities,
     tickets: &tls::TicketKeys,
 ) -> Result<Listener, String> {
     let log = spec.access_log;
@@ -236,7 +244,7 @@ fn listener(
         ));
     }
     let http2 = matches!(spec.protocol, ListenerProtocol::Http { http2: true });
-    let server = |tls| tls::Server::new(tls, &spec.name, http2, tickets);
+    let server = |tls| tls::Server::new(tls, &spec.name, http2, authorities, tickets);
     let server = spec.tls.as_ref().map(server).transpose();
     let server = server.map_err(|fault| format!("listener {}: {fault}", spec.name))?;
     Ok(Listener {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipc::proxy::{ProxyVersion, UpstreamProtocol, UpstreamSpec};
+use tls::Authorities;
 use tokio::time::Instant;
 
 use crate::http2::Connections;
@@ -30,13 +31,14 @@ pub(crate) struct Transport {
 impl Transport {
     /// # Errors
     /// A sentence, when the upstream's keys or certificates cannot be used.
-    pub(crate) fn new(spec: &UpstreamSpec) -> Result<Self, String> {
+    pub(crate) fn new(spec: &UpstreamSpec, authorities: &Authorities) -> Result<Self, String> {
         let protocol = match spec.protocol {
             UpstreamProtocol::Http1 => tls::HTTP_11,
             UpstreamProtocol::Http2 => tls::H2,
         };
         let tls = spec.tls.as_ref();
-        let tls = tls.map(|tls| tls::Client::new(tls, protocol)).transpose();
+        let tls = tls.map(|tls| tls::Client::new(tls, authorities, protocol));
+        let tls = tls.transpose();
         Ok(Self {
             upstream: spec.name.clone(),
             protocol: spec.protocol,
@@ -46,6 +48,12 @@ impl Transport {
             complained: Cell::default(),
             connections: Connections::default(),
         })
+    }
+
+    /// Whether its connections are of the same kind.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let kind = |of: &Self| (of.protocol, of.send_proxy);
+        kind(self) == kind(other) && self.tls == other.tls
     }
 
     /// Says why there is no TLS with a server: a certificate that has expired does not get better by

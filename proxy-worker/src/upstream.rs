@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use core_balance::{Budget, Group, Method, Pick, Policy, Tried};
 use ipc::proxy::{Balance, Counter, ServerSpec, UpstreamSpec};
+use tls::Authorities;
 
 use crate::counters::Counters;
 use crate::gauges::{Gauges, Seat};
@@ -44,6 +45,7 @@ impl<I: Io> Upstream<I> {
     /// A sentence, when its keys or certificates cannot be used.
     pub(crate) fn new(
         spec: &UpstreamSpec,
+        authorities: &Authorities,
         gauges: &Rc<Gauges>,
         old: Option<&Self>,
     ) -> Result<Self, String> {
@@ -60,10 +62,8 @@ impl<I: Io> Upstream<I> {
             ready: server.ready,
         });
         // Connections of another kind are of no use any more.
-        let alike = old.filter(|old| {
-            let kind = |of: &UpstreamSpec| (of.protocol, of.tls.clone(), of.send_proxy);
-            kind(&old.spec) == kind(spec)
-        });
+        let transport = Rc::new(Transport::new(spec, authorities)?);
+        let alike = old.filter(|old| old.transport.is_like(&transport));
         let server = |spec: &ServerSpec| {
             let known = alike.and_then(|old| old.servers.get(old.place(spec.address)?));
             known.cloned().unwrap_or_else(|| {
@@ -75,7 +75,7 @@ impl<I: Io> Upstream<I> {
             })
         };
         Ok(Self {
-            transport: Rc::new(Transport::new(spec)?),
+            transport,
             servers: spec.servers.iter().map(server).collect(),
             balance: RefCell::new(Group::new(method, policies)),
             budget: RefCell::default(),

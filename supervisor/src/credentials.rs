@@ -4,7 +4,7 @@
 mod check;
 mod stamps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -24,6 +24,8 @@ pub(crate) struct Credentials {
     files: BTreeMap<PathBuf, Vec<u8>>,
     /// Whom the system trusts, in PEM; empty where nobody asks.
     system: Vec<u8>,
+    /// Those who sign peers, in the order in which a snapshot has them: files, and `None` for the system's.
+    authorities: Vec<Option<PathBuf>>,
     stamps: Stamps,
 }
 
@@ -41,6 +43,7 @@ impl Credentials {
         let mut credentials = Self {
             // Before the contents: what changes meanwhile is read again.
             stamps: Stamps::of(settings),
+            authorities: authorities(settings).into_iter().collect(),
             ..Self::default()
         };
         let errors = report.findings().len();
@@ -56,7 +59,7 @@ impl Credentials {
                 }
             }
         }
-        if needs_system(settings) {
+        if credentials.authorities.contains(&None) {
             credentials.system = tls::usable_pem(&rustls_native_certs::load_native_certs().certs);
         }
         if report.findings().len() == errors {
@@ -91,11 +94,10 @@ impl Credentials {
         let certificates = tls.certificates.iter();
         ListenerTls {
             certificates: certificates.map(|files| self.certificate(files)).collect(),
-            client_ca: (tls.client_ca.as_ref()).map_or_else(Vec::new, |ca| self.content(ca)),
             client_auth: match tls.client_auth {
                 settings::ClientAuth::Off => ClientAuth::Off,
-                settings::ClientAuth::Optional => ClientAuth::Optional,
-                settings::ClientAuth::Required => ClientAuth::Required,
+                settings::ClientAuth::Optional => ClientAuth::Optional(self.place(&tls.client_ca)),
+                settings::ClientAuth::Required => ClientAuth::Required(self.place(&tls.client_ca)),
             },
             tls12: tls.tls12,
             tickets: tls.tickets,
@@ -105,15 +107,30 @@ impl Credentials {
     /// As workers and the health-checker get it.
     pub(crate) fn upstream(&self, tls: &settings::UpstreamTls) -> UpstreamTls {
         UpstreamTls {
-            ca: match &tls.ca {
-                Some(ca) => self.content(ca),
-                None if *tls.verify.value() => self.system.clone(),
-                None => Vec::new(),
-            },
-            verify: *tls.verify.value(),
+            ca: tls.verify.value().then(|| self.place(&tls.ca)),
             sni: tls.sni.clone(),
             client: (tls.client.as_ref()).map(|files| self.certificate(files)),
         }
+    }
+
+    /// Those who sign peers, in PEM, each bundle once: what the indices of listeners and upstreams stand
+    /// for.
+    pub(crate) fn authorities(&self) -> Vec<Vec<u8>> {
+        let content = |from: &Option<PathBuf>| match from {
+            Some(file) => self.files.get(file).cloned().unwrap_or_default(),
+            None => self.system.clone(),
+        };
+        self.authorities.iter().map(content).collect()
+    }
+
+    /// Where the authorities from this file, or those of the system, are.
+    fn place(&self, file: &Option<Spanned<PathBuf>>) -> u16 {
+        let file = file.as_ref().map(Spanned::value);
+        let mut known = self.authorities.iter();
+        let place = known.position(|one| one.as_ref() == file);
+        place
+            .and_then(|place| u16::try_from(place).ok())
+            .unwrap_or(u16::MAX)
     }
 
     fn certificate(&self, files: &CertificateFiles) -> CertificateSpec {
@@ -129,9 +146,16 @@ impl Credentials {
     }
 }
 
-fn needs_system(settings: &Settings) -> bool {
-    let mut all = settings.upstreams.iter().filter_map(|one| one.tls.as_ref());
-    all.any(|tls| *tls.verify.value() && tls.ca.is_none())
+/// Where those who sign peers come from: files, and `None` for the system's.
+fn authorities(settings: &Settings) -> BTreeSet<Option<PathBuf>> {
+    let listeners = settings.listeners.iter().filter_map(|it| it.tls.as_ref());
+    let of_clients = listeners.filter_map(|tls| tls.client_ca.as_ref().map(Some));
+    let upstreams = settings.upstreams.iter().filter_map(|it| it.tls.as_ref());
+    let checked = upstreams.filter(|tls| *tls.verify.value());
+    let of_servers = checked.map(|tls| tls.ca.as_ref());
+    let all = of_clients.chain(of_servers);
+    all.map(|file| file.map(|file| file.value().clone()))
+        .collect()
 }
 
 /// Every file, in the order of the configuration.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use ipc::admin::AdminSnapshot;
 use ipc::check::{
-    CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit, ServerCheck,
+    CheckSnapshot, FileCheck, Probe, ProcessCheck, ScriptCheck, ScriptInit, UpstreamCheck,
 };
 use ipc::vrrp::{
     AnnounceSpec, Auth, ChecksumForm, Failback, HmacAuth, HmacKey, HmacMode, OnUnhealthy, Pass,
@@ -149,15 +149,9 @@ fn track(track: &settings::Track) -> Track {
 
 /// The health-checker's part.
 pub(crate) fn check(settings: &Settings, credentials: &Credentials) -> CheckSnapshot {
-    let servers = settings.upstreams.iter().flat_map(|upstream| {
-        let check = upstream.check.as_ref();
-        check.into_iter().flat_map(move |check| {
-            upstream
-                .servers
-                .iter()
-                .filter(|server| server.state != settings::ServerState::Maint)
-                .map(move |server| server_check(upstream, server, check, credentials))
-        })
+    let upstreams = settings.upstreams.iter().filter_map(|upstream| {
+        let check = upstream.check.as_ref()?;
+        Some(upstream_check(upstream, check, credentials))
     });
     let used: BTreeSet<TrackSubject> = settings
         .virtual_routers
@@ -167,7 +161,8 @@ pub(crate) fn check(settings: &Settings, credentials: &Credentials) -> CheckSnap
         .collect();
     let is_used = |kind: fn(String) -> TrackSubject, name: &str| used.contains(&kind(name.into()));
     CheckSnapshot {
-        servers: servers.collect(),
+        upstreams: upstreams.collect(),
+        authorities: credentials.authorities(),
         scripts: (settings.scripts.iter())
             .filter(|script| is_used(TrackSubject::Script, &script.name))
             .map(script_check)
@@ -184,15 +179,16 @@ pub(crate) fn check(settings: &Settings, credentials: &Credentials) -> CheckSnap
     }
 }
 
-fn server_check(
+fn upstream_check(
     upstream: &settings::Upstream,
-    server: &settings::Server,
     check: &settings::Check,
     credentials: &Credentials,
-) -> ServerCheck {
-    ServerCheck {
-        upstream: upstream.name.clone(),
-        address: *server.address.value(),
+) -> UpstreamCheck {
+    let servers = upstream.servers.iter();
+    let checked = servers.filter(|server| server.state != settings::ServerState::Maint);
+    UpstreamCheck {
+        name: upstream.name.clone(),
+        servers: checked.map(|server| *server.address.value()).collect(),
         protocol: proxy::upstream_protocol(upstream.protocol),
         send_proxy: upstream.send_proxy.map(proxy::proxy_version),
         probe: match &check.probe {

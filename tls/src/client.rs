@@ -10,31 +10,49 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::{Fault, Identity, Part, pem, provider};
+use crate::authorities::Authority;
+use crate::{Authorities, Fault, Identity, Mark, Part, pem, provider};
 
 /// How TLS is spoken with the servers of an upstream.
 #[derive(Debug)]
 pub struct Client {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
+    /// Of all that it was made of.
+    mark: Mark,
 }
+
+/// Whether connections are made in the same way.
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        self.mark == other.mark
+    }
+}
+
+impl Eq for Client {}
 
 impl Client {
     /// Makes it ready to speak `protocol`, a name of ALPN.
     ///
     /// # Errors
     /// What of `spec` cannot be used.
-    pub fn new(spec: &UpstreamTls, protocol: &[u8]) -> Result<Self, Fault> {
+    pub fn new(
+        spec: &UpstreamTls,
+        authorities: &Authorities,
+        protocol: &[u8],
+    ) -> Result<Self, Fault> {
+        let authority = spec.ca.map(|index| authorities.get(index)).transpose()?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| Part::Whole.fault(error))?;
-        let builder = if spec.verify {
-            builder.with_root_certificates(pem::roots(&spec.ca)?)
-        } else {
-            let verifier = Arc::new(AnyServer(provider()));
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
+        let builder = match authority {
+            Some(authority) => builder.with_root_certificates(Arc::clone(&authority.roots)),
+            None => {
+                let verifier = Arc::new(AnyServer(provider()));
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier)
+            }
         };
         let mut config = match &spec.client {
             Some(client) => {
@@ -53,6 +71,7 @@ impl Client {
         Ok(Self {
             config: Arc::new(config),
             name: name.transpose()?,
+            mark: mark(spec, authority, protocol),
         })
     }
 
@@ -75,6 +94,15 @@ impl Client {
         let name = self.name.clone();
         name.unwrap_or_else(|| ServerName::IpAddress(address.into()))
     }
+}
+
+fn mark(spec: &UpstreamTls, authority: Option<&Authority>, protocol: &[u8]) -> Mark {
+    let sni = spec.sni.as_deref().unwrap_or_default();
+    let trusted = authority.map_or(&[][..], |authority| authority.mark.octets());
+    let (chain, key) = (spec.client.as_ref()).map_or((&[][..], &[][..]), |client| {
+        (&client.chain[..], &client.key.0[..])
+    });
+    Mark::of(&[sni.as_bytes(), trusted, chain, key, protocol])
 }
 
 /// Takes any certificate, as `verify = false` says; the server must have its key all the same.

@@ -4,9 +4,11 @@
 //! The supervisor makes it to find out whether the files can be used, with the very code with which
 //! the workers and the health-checker make it for use. Nothing here reads a file or a socket.
 
+mod authorities;
 mod client;
 mod fault;
 mod identity;
+mod mark;
 mod names;
 mod pem;
 mod server;
@@ -17,12 +19,15 @@ use std::sync::Arc;
 use rustls::CipherSuite;
 use rustls::crypto::CryptoProvider;
 
+pub use authorities::Authorities;
 pub use client::Client;
 pub use fault::{Fault, Part, reason};
 pub use identity::{Identity, Validity};
 pub use pem::usable_pem;
-pub use server::{Server, trusted_clients};
+pub use server::Server;
 pub use tickets::{TicketKeys, fresh_ticket_key};
+
+use mark::Mark;
 
 /// The name of HTTP/2 in ALPN (RFC 9113 §3.2).
 pub const H2: &[u8] = b"h2";

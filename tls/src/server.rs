@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::names::Names;
-use crate::{Fault, H2, HTTP_11, Identity, Part, TicketKeys, pem, provider};
+use crate::{Authorities, Fault, H2, HTTP_11, Identity, Mark, Part, TicketKeys, provider};
 
 /// How a listener speaks TLS.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ impl Server {
         spec: &ListenerTls,
         listener: &str,
         http2: bool,
+        authorities: &Authorities,
         tickets: &TicketKeys,
     ) -> Result<Self, Fault> {
         let identities: Result<Vec<_>, _> = spec.certificates.iter().map(Identity::new).collect();
@@ -41,7 +42,8 @@ impl Server {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .map_err(|error| Part::Whole.fault(error))?;
-        let builder = match client_verifier(spec)? {
+        let (clients, admitted) = client_verifier(spec.client_auth, authorities)?;
+        let builder = match clients {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
@@ -55,7 +57,7 @@ impl Server {
         // Sessions that one worker remembers are of no use to another; tickets are.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if spec.tickets {
-            let policy: &[&[u8]] = &[listener.as_bytes(), word(spec.client_auth), &spec.client_ca];
+            let policy = Mark::of(&[listener.as_bytes(), admitted.octets()]);
             config.ticketer = tickets.ticketer(policy);
         } else {
             config.send_tls13_tickets = 0;
@@ -78,35 +80,24 @@ impl Server {
     }
 }
 
-const fn word(client_auth: ClientAuth) -> &'static [u8] {
-    match client_auth {
-        ClientAuth::Off => b"off",
-        ClientAuth::Optional => b"optional",
-        ClientAuth::Required => b"required",
-    }
-}
-
-/// Finds out whether the certificates of those who sign clients can be used.
-///
-/// # Errors
-/// When there is none, or one of them is none: clients would be admitted or refused for no reason.
-pub fn trusted_clients(client_ca: &[u8]) -> Result<(), Fault> {
-    pem::roots(client_ca).map(drop)
-}
-
+/// Who judges clients, where they are asked, and a mark that says which of them get in.
 fn client_verifier(
-    spec: &ListenerTls,
-) -> Result<Option<Arc<dyn danger::ClientCertVerifier>>, Fault> {
-    if spec.client_auth == ClientAuth::Off {
-        return Ok(None);
-    }
-    let roots = Arc::new(pem::roots(&spec.client_ca)?);
+    client_auth: ClientAuth,
+    authorities: &Authorities,
+) -> Result<(Option<Arc<dyn danger::ClientCertVerifier>>, Mark), Fault> {
+    let (index, word): (_, &[u8]) = match client_auth {
+        ClientAuth::Off => return Ok((None, Mark::of(&[b"off"]))),
+        ClientAuth::Optional(index) => (index, b"optional"),
+        ClientAuth::Required(index) => (index, b"required"),
+    };
+    let authority = authorities.get(index)?;
+    let roots = Arc::clone(&authority.roots);
     let mut builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
-    if spec.client_auth == ClientAuth::Optional {
+    if matches!(client_auth, ClientAuth::Optional(_)) {
         builder = builder.allow_unauthenticated();
     }
     let verifier = builder.build().map_err(|error| Part::Ca.fault(error))?;
-    Ok(Some(verifier))
+    Ok((Some(verifier), Mark::of(&[word, authority.mark.octets()])))
 }
 
 /// The certificates of a listener.

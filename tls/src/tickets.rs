@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::fill;
 use ipc::proxy::{SecretOctets, TICKET_LIFETIME, TicketKey};
 use rustls::server::ProducesTickets;
+
+use crate::Mark;
 
 const NAME_LEN: usize = 16;
 
@@ -42,15 +43,10 @@ impl TicketKeys {
 
     /// What makes the tickets of a listener. They are of no use where `policy`, which stands for the
     /// listener and for which clients it admits, is another (CVE-2025-23419).
-    pub(crate) fn ticketer(&self, policy: &[&[u8]]) -> Arc<dyn ProducesTickets> {
-        let mut text = Vec::new();
-        for part in policy {
-            text.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            text.extend_from_slice(part);
-        }
+    pub(crate) fn ticketer(&self, policy: Mark) -> Arc<dyn ProducesTickets> {
         Arc::new(Ticketer {
             keys: self.clone(),
-            policy: digest(&SHA256, &text).as_ref().to_vec(),
+            policy,
         })
     }
 }
@@ -68,7 +64,7 @@ pub fn fresh_ticket_key() -> Option<TicketKey> {
 #[derive(Debug)]
 struct Ticketer {
     keys: TicketKeys,
-    policy: Vec<u8>,
+    policy: Mark,
 }
 
 impl ProducesTickets for Ticketer {
@@ -84,7 +80,7 @@ impl ProducesTickets for Ticketer {
         let keys = self.keys.0.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.first()?;
         let mut sealed = plain.to_vec();
-        let aad = Aad::from(&self.policy);
+        let aad = Aad::from(self.policy.octets());
         let nonce = key.secret.seal_in_place_append_tag(aad, &mut sealed).ok()?;
         Some([&key.name, nonce.as_ref().as_slice(), &sealed].concat())
     }
@@ -96,7 +92,7 @@ impl ProducesTickets for Ticketer {
         let key = keys.iter().find(|key| key.name == name)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut opened = sealed.to_vec();
-        let aad = Aad::from(&self.policy);
+        let aad = Aad::from(self.policy.octets());
         let plain = key.secret.open_in_place(nonce, aad, &mut opened).ok()?;
         Some(plain.to_vec())
     }
@@ -127,7 +123,10 @@ mod tests {
     #[test]
     fn rules_43_and_45_tickets_open_with_their_key_for_their_policy_only() {
         let ours: &[&[u8]] = &[b"public", b"off"];
-        let ticket = keys(&[1, 2]).ticketer(ours).encrypt(b"state").unwrap();
+        let ticket = keys(&[1, 2])
+            .ticketer(Mark::of(ours))
+            .encrypt(b"state")
+            .unwrap();
         type Case = (&'static [u8], &'static [&'static [u8]], bool);
         let cases: &[Case] = &[
             (&[1, 2], ours, true),
@@ -141,7 +140,7 @@ mod tests {
             (&[1], &[b"publico", b"ff"], false),
         ];
         for (numbers, policy, opens) in cases {
-            let opened = keys(numbers).ticketer(policy).decrypt(&ticket);
+            let opened = keys(numbers).ticketer(Mark::of(policy)).decrypt(&ticket);
             let expected = opens.then(|| b"state".to_vec());
             assert_eq!(opened, expected, "{numbers:?} {policy:?}");
         }
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn broken_tickets_are_no_tickets() {
-        let ticketer = keys(&[1]).ticketer(&[]);
+        let ticketer = keys(&[1]).ticketer(Mark::of(&[]));
         let ticket = ticketer.encrypt(b"state").unwrap();
         assert!(!ticket.windows(5).any(|window| window == b"state"));
         for end in 0..ticket.len() {
@@ -164,6 +163,11 @@ mod tests {
 
     #[test]
     fn without_keys_there_are_no_tickets() {
-        assert_eq!(TicketKeys::default().ticketer(&[]).encrypt(b"state"), None);
+        assert_eq!(
+            TicketKeys::default()
+                .ticketer(Mark::of(&[]))
+                .encrypt(b"state"),
+            None
+        );
     }
 }

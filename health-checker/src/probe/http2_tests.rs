@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use core_http1::FIELDS_MAX;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use ipc::proxy::UpstreamTls;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpListener;
@@ -80,10 +79,10 @@ async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, server: Server) -> Strin
     said
 }
 
-fn check(address: SocketAddr, timeout: Duration) -> ServerCheck {
-    ServerCheck {
-        upstream: "app".into(),
-        address,
+fn check(timeout: Duration) -> UpstreamCheck {
+    UpstreamCheck {
+        name: "app".into(),
+        servers: Vec::new(),
         protocol: UpstreamProtocol::Http2,
         send_proxy: None,
         probe: Probe::Http {
@@ -122,9 +121,10 @@ async fn verdicts_by_prior_knowledge() {
     ];
     for (server, expected) in cases {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let check = check(listener.local_addr().unwrap(), LIMIT);
+        let address = listener.local_addr().unwrap();
+        let check = check(LIMIT);
         let serving = async { serve(listener.accept().await.unwrap().0, server).await };
-        let (result, asked) = tokio::join!(probe(&check, None), serving);
+        let (result, asked) = tokio::join!(probe(address, &check, None), serving);
         assert_eq!(said(result), expected, "{server:?}");
         let line = "GET http://app.test/healthz?full=1 \
                     {\"accept\": \"*/*\", \"user-agent\": \"evenkeel-check\"}";
@@ -166,8 +166,9 @@ async fn who_speaks_something_else_is_down_and_nothing_goes_on_for_ever() {
         } else {
             LIMIT
         };
-        let check = check(listener.local_addr().unwrap(), limit);
-        let (result, ()) = tokio::join!(probe(&check, None), mumble(listener, octets));
+        let address = listener.local_addr().unwrap();
+        let check = check(limit);
+        let (result, ()) = tokio::join!(probe(address, &check, None), mumble(listener, octets));
         assert_eq!(said(result), expected);
     }
 }
@@ -175,8 +176,8 @@ async fn who_speaks_something_else_is_down_and_nothing_goes_on_for_ever() {
 #[actix_rt::test]
 async fn over_tls_both_agree_on_it() {
     let theirs = certificate();
-    let trust: UpstreamTls = trusting(&theirs, Some("app.test"));
-    let tls = tls::Client::new(&trust, tls::H2).unwrap();
+    let authorities = tls::Authorities::new(std::slice::from_ref(&theirs.chain));
+    let tls = tls::Client::new(&trusting(Some("app.test")), &authorities, tls::H2).unwrap();
     let server = tls_tests::server(&theirs);
     let speaking = |protocols: &[&[u8]]| {
         let mut config = ServerConfig::clone(&server);
@@ -202,7 +203,8 @@ async fn over_tls_both_agree_on_it() {
     ];
     for (acceptor, line, expected) in cases {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let check = check(listener.local_addr().unwrap(), LIMIT);
+        let address = listener.local_addr().unwrap();
+        let check = check(LIMIT);
         let serving = async {
             let (tcp, _) = listener.accept().await.unwrap();
             let stream = acceptor.accept(tcp).await;
@@ -212,7 +214,7 @@ async fn over_tls_both_agree_on_it() {
                 None => drop(stream),
             }
         };
-        let (result, ()) = tokio::join!(probe(&check, Some(&tls)), serving);
+        let (result, ()) = tokio::join!(probe(address, &check, Some(&tls)), serving);
         assert_eq!(said(result), expected);
     }
 }

@@ -57,9 +57,10 @@ fn http() -> Probe {
 
 async fn run(probe_kind: Probe, server: Server) -> (String, Option<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let check = ServerCheck {
-        upstream: "app".into(),
-        address: listener.local_addr().unwrap(),
+    let address = listener.local_addr().unwrap();
+    let check = UpstreamCheck {
+        name: "app".into(),
+        servers: vec![address],
         protocol: UpstreamProtocol::Http1,
         send_proxy: None,
         probe: probe_kind,
@@ -74,9 +75,9 @@ async fn run(probe_kind: Probe, server: Server) -> (String, Option<String>) {
     };
     let (result, sent) = if matches!(server, Server::Refuses) {
         drop(listener);
-        (probe(&check, None).await, None)
+        (probe(address, &check, None).await, None)
     } else {
-        let (result, sent) = tokio::join!(probe(&check, None), serve(listener, server));
+        let (result, sent) = tokio::join!(probe(address, &check, None), serve(listener, server));
         (result, Some(sent))
     };
     let text = match result {
@@ -256,9 +257,10 @@ async fn who_expects_a_proxy_header_gets_one() {
         (ProxyVersion::V2, local),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let check = ServerCheck {
-            upstream: "app".into(),
-            address: listener.local_addr().unwrap(),
+        let address = listener.local_addr().unwrap();
+        let check = UpstreamCheck {
+            name: "app".into(),
+            servers: vec![address],
             protocol: UpstreamProtocol::Http1,
             send_proxy: Some(version),
             probe: http(),
@@ -268,7 +270,7 @@ async fn who_expects_a_proxy_header_gets_one() {
             rise: 2,
             fall: 3,
         };
-        let (answer, sent) = tokio::join!(probe(&check, None), serve(listener, well()));
+        let (answer, sent) = tokio::join!(probe(address, &check, None), serve(listener, well()));
         assert_eq!(answer.unwrap(), Answer::Status(200));
         let request = sent.strip_prefix(header).expect("the header");
         assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{sent:?}");

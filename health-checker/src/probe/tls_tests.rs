@@ -29,10 +29,10 @@ fn certificate_for(names: &[&str]) -> CertificateSpec {
     }
 }
 
-pub(super) fn trusting(certificate: &CertificateSpec, sni: Option<&str>) -> UpstreamTls {
+/// Who trusts the first of the authorities.
+pub(super) fn trusting(sni: Option<&str>) -> UpstreamTls {
     UpstreamTls {
-        ca: certificate.chain.clone(),
-        verify: true,
+        ca: Some(0),
         sni: sni.map(str::to_owned),
         client: None,
     }
@@ -41,12 +41,12 @@ pub(super) fn trusting(certificate: &CertificateSpec, sni: Option<&str>) -> Upst
 pub(super) fn server(certificate: &CertificateSpec) -> Arc<ServerConfig> {
     let spec = ListenerTls {
         certificates: vec![certificate.clone()],
-        client_ca: Vec::new(),
         client_auth: ClientAuth::Off,
         tls12: true,
         tickets: false,
     };
-    let server = tls::Server::new(&spec, "test", false, &tls::TicketKeys::default());
+    let (authorities, tickets) = (tls::Authorities::default(), tls::TicketKeys::default());
+    let server = tls::Server::new(&spec, "test", false, &authorities, &tickets);
     server.unwrap().config()
 }
 
@@ -103,9 +103,11 @@ async fn verdicts_on_servers() {
         host: None,
         statuses: vec![(200, 399)],
     };
-    let any = UpstreamTls {
-        verify: false,
-        ..OWN_PROXY
+    let chains = [&theirs, &other, &named].map(|one| one.chain.clone());
+    let authorities = tls::Authorities::new(&chains);
+    let trusting = |ca, sni| UpstreamTls {
+        ca: Some(ca),
+        ..trusting(sni)
     };
     // Certificates that are made like this have the same name.
     let forged =
@@ -115,38 +117,38 @@ async fn verdicts_on_servers() {
     let cases = [
         (
             Probe::Tcp,
-            trusting(&theirs, None),
+            trusting(0, None),
             secure(),
             "up: TLS handshake done",
         ),
-        (http(), trusting(&theirs, None), secure(), "up: status 204"),
+        (http(), trusting(0, None), secure(), "up: status 204"),
         (
             http(),
-            trusting(&theirs, Some("app.test")),
+            trusting(0, Some("app.test")),
             secure(),
             "up: status 204",
         ),
         (
             http(),
-            trusting(&named, None),
+            trusting(2, None),
             Server::Secure(server(&named)),
             misnamed,
         ),
-        (Probe::Tcp, trusting(&other, None), secure(), forged),
-        (http(), any, secure(), "up: status 204"),
-        (http(), trusting(&theirs, None), Server::Closes, closed),
+        (Probe::Tcp, trusting(1, None), secure(), forged),
+        (http(), OWN_PROXY, secure(), "up: status 204"),
+        (http(), trusting(0, None), Server::Closes, closed),
         (
             http(),
-            trusting(&theirs, None),
+            trusting(0, None),
             Server::Plain,
             "down: no TLS: the peer does not speak TLS",
         ),
     ];
     for (number, (kind, tls, server, expected)) in cases.into_iter().enumerate() {
         let (address, serving) = start(server);
-        let check = ServerCheck {
-            upstream: "app".into(),
-            address,
+        let check = UpstreamCheck {
+            name: "app".into(),
+            servers: vec![address],
             protocol: UpstreamProtocol::Http1,
             send_proxy: None,
             probe: kind,
@@ -156,8 +158,8 @@ async fn verdicts_on_servers() {
             rise: 2,
             fall: 3,
         };
-        let tls = tls::Client::new(&tls, tls::HTTP_11).unwrap();
-        let said = match probe(&check, Some(&tls)).await {
+        let tls = tls::Client::new(&tls, &authorities, tls::HTTP_11).unwrap();
+        let said = match probe(address, &check, Some(&tls)).await {
             Ok(answer) => format!("up: {answer}"),
             Err(failure) => format!("down: {failure}"),
         };
@@ -169,7 +171,7 @@ async fn verdicts_on_servers() {
 /// Whose certificate it shows is not the question, only whether it makes a handshake, and answers.
 #[actix_rt::test]
 async fn our_own_proxy_is_asked_through_tls() {
-    let own = tls::Client::new(&OWN_PROXY, tls::HTTP_11).unwrap();
+    let own = tls::Client::new(&OWN_PROXY, &tls::Authorities::default(), tls::HTTP_11).unwrap();
     for (kind, expected) in [
         (ListenerProbe::Tls, "TLS handshake done"),
         (ListenerProbe::Https, "status 204"),

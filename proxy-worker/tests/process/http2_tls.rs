@@ -46,9 +46,9 @@ fn secure(address: SocketAddr, server: SocketAddr, spec: &CertificateSpec) -> Pr
     let mut snapshot = http2(snapshot(&[(address, true)], server));
     snapshot.listeners[0].tls = Some(listener_tls(&[spec]));
     snapshot.upstreams[0].protocol = UpstreamProtocol::Http2;
+    snapshot.authorities = vec![spec.chain.clone()];
     snapshot.upstreams[0].tls = Some(UpstreamTls {
-        ca: spec.chain.clone(),
-        verify: true,
+        ca: Some(0),
         sni: Some("a.test".into()),
         client: None,
     });

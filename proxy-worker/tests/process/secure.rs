@@ -38,7 +38,6 @@ pub(crate) fn certificate(name: &str) -> CertificateSpec {
 pub(crate) fn listener_tls(certificates: &[&CertificateSpec]) -> ListenerTls {
     ListenerTls {
         certificates: certificates.iter().map(|one| (*one).clone()).collect(),
-        client_ca: Vec::new(),
         client_auth: ClientAuth::Off,
         tls12: true,
         tickets: true,
@@ -269,9 +268,9 @@ async fn end_of_a_response_is_announced_only_where_it_is_one() {
     let spec = certificate("a.test");
     let tls = listener_tls(&[&spec]);
     let mut snapshot = secured(address, true, server.local_addr().unwrap(), tls.clone());
+    snapshot.authorities = vec![spec.chain.clone()];
     snapshot.upstreams[0].tls = Some(UpstreamTls {
-        ca: spec.chain.clone(),
-        verify: true,
+        ca: Some(0),
         sni: Some("a.test".into()),
         client: None,
     });
@@ -316,8 +315,7 @@ async fn rule_42_what_a_server_says_before_the_handshake_is_no_answer() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
     snapshot.upstreams[0].tls = Some(UpstreamTls {
-        ca: Vec::new(),
-        verify: false,
+        ca: None,
         sni: None,
         client: None,
     });

@@ -69,6 +69,7 @@ pub(crate) fn snapshot(routes: Vec<RouteSpec>, servers: Vec<ServerSpec>) -> Prox
             },
             retry_budget: 20,
         }],
+        authorities: Vec::new(),
         log_files: Vec::new(),
     }
 }

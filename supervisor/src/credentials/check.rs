@@ -6,20 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use settings::{CertificateFiles, Position, Report, Settings, Spanned};
-use tls::{Fault, Identity, Part, TicketKeys, Validity};
+use tls::{Authorities, Fault, Identity, Part, TicketKeys, Validity};
 
 use super::Credentials;
 
 /// Checks all of it, by making of it what workers make of it.
 pub(super) fn everything(settings: &Settings, credentials: &Credentials, report: &mut Report) {
+    let authorities = Authorities::new(&credentials.authorities());
     for listener in &settings.listeners {
         if let Some(tls) = &listener.tls {
-            check_listener(&listener.name, tls, credentials, report);
+            check_listener(&listener.name, tls, credentials, &authorities, report);
         }
     }
     for upstream in &settings.upstreams {
         if let Some(tls) = &upstream.tls {
-            check_upstream(tls, credentials, report);
+            check_upstream(tls, credentials, &authorities, report);
         }
     }
 }
@@ -28,45 +29,48 @@ fn check_listener(
     name: &str,
     tls: &settings::ListenerTls,
     credentials: &Credentials,
+    authorities: &Authorities,
     report: &mut Report,
 ) {
     let mut is_well = true;
     for files in &tls.certificates {
         is_well &= check_certificate(files, credentials, true, report);
     }
-    if let Some(ca) = &tls.client_ca
-        && let Err(fault) = tls::trusted_clients(&credentials.content(ca))
+    let spec = credentials.listener(tls);
+    if let (Some(index), Some(ca)) = (spec.client_auth.authority(), &tls.client_ca)
+        && let Err(fault) = authorities.usable(index)
     {
         // Not "anybody may come", which others made of it.
         push(report, ca, &fault);
         is_well = false;
     }
+    let tickets = TicketKeys::default();
     if is_well
         && let Some(first) = tls.certificates.first()
-        && let Err(fault) = tls::Server::new(
-            &credentials.listener(tls),
-            name,
-            false,
-            &TicketKeys::default(),
-        )
+        && let Err(fault) = tls::Server::new(&spec, name, false, authorities, &tickets)
     {
         push(report, &first.chain, &fault);
     }
 }
 
-fn check_upstream(tls: &settings::UpstreamTls, credentials: &Credentials, report: &mut Report) {
+fn check_upstream(
+    tls: &settings::UpstreamTls,
+    credentials: &Credentials,
+    authorities: &Authorities,
+    report: &mut Report,
+) {
     if let Some(client) = &tls.client
         && !check_certificate(client, credentials, false, report)
     {
         return;
     }
     let spec = credentials.upstream(tls);
-    if spec.verify && tls.ca.is_none() && spec.ca.is_empty() {
+    if spec.ca.is_some() && tls.ca.is_none() && credentials.system.is_empty() {
         let message = "this system trusts nobody to sign certificates";
         let advice = "install ca-certificates, or give their ca";
         return report.push(tls.verify.position(), message, advice);
     }
-    if let Err(fault) = tls::Client::new(&spec, tls::HTTP_11) {
+    if let Err(fault) = tls::Client::new(&spec, authorities, tls::HTTP_11) {
         match (fault.part, &tls.ca) {
             (Part::Ca, Some(ca)) => push(report, ca, &fault),
             _ => report.push(tls.verify.position(), fault.to_string(), ""),

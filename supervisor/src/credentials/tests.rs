@@ -3,11 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ipc::codec;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use settings::{Finding, Level, Source};
 use tempfile::TempDir;
 
 use super::*;
+use crate::holdings::GaugePlaces;
+use crate::snapshots;
 
 /// A folder with certificates and keys.
 struct Folder(TempDir);
@@ -49,7 +52,6 @@ impl Folder {
 
     /// One of each, with these lines for `tls`, from line 6 and 11 on. DIR stands for this folder.
     fn settings(&self, listener: &[&str], upstream: &[&str]) -> Settings {
-        let file = self.path("evenkeel.toml");
         let mut listener = listener.to_vec();
         listener.resize(4, "");
         let text = format!(
@@ -62,6 +64,12 @@ impl Folder {
             listener.join("\n"),
             upstream.join("\n"),
         );
+        self.load(&text)
+    }
+
+    /// What this text says. DIR stands for this folder.
+    fn load(&self, text: &str) -> Settings {
+        let file = self.path("evenkeel.toml");
         let folder = self.0.path().to_str().unwrap();
         fs::write(&file, text.replace("DIR", folder)).unwrap();
         let source = Source {
@@ -251,4 +259,43 @@ fn changes_are_those_of_contents() {
     let changed =
         ["www.key", "www.pem"].map(|name| format!("{} changed", folder.path(name).display()));
     assert_eq!(new.changes(&old), changed);
+}
+
+/// What a system trusts has 220 KB: copied for each of some hundred servers it would fill a snapshot.
+#[test]
+fn authorities_go_along_once_however_many_trust_them() {
+    let folder = Folder::new();
+    let one = fs::read(folder.path("www.pem")).unwrap();
+    folder.write("large.pem", &one.repeat(220_000 / one.len()));
+    let mut text = String::from("[nodes.a]\naddress = \"192.0.2.1\"\n");
+    for number in 0..40 {
+        let ca = ["large.pem", "www.pem"][number % 2];
+        text += &format!(
+            "[upstreams.app{number}]\n\
+             servers = [{{ address = \"192.0.2.9:443\" }}, {{ address = \"192.0.2.8:443\" }}]\n\
+             check = {{ tcp = true }}\ntls = {{ ca = \"DIR/{ca}\" }}\n\
+             [[routes]]\npath = \"/{number}/\"\nupstream = \"app{number}\"\n"
+        );
+    }
+    text += "[listeners.web]\nbind = [\"192.0.2.1:80\"]\n";
+    let settings = folder.load(&text);
+    let credentials = Credentials::read(&settings, &mut Report::new());
+    let large = fs::read(folder.path("large.pem")).unwrap();
+    assert_eq!(credentials.authorities(), [large, one]);
+    let proxy = snapshots::proxy(
+        &settings,
+        &BTreeSet::new(),
+        &GaugePlaces::default(),
+        &credentials,
+    );
+    let check = snapshots::check(&settings, &credentials);
+    let octets = |bytes: Result<Vec<u8>, _>| bytes.unwrap().len();
+    for octets in [
+        octets(codec::encode_snapshot(&proxy)),
+        octets(codec::encode_snapshot(&check)),
+    ] {
+        assert!((220_000..240_000).contains(&octets), "{octets}");
+    }
+    let trusted = |index: usize| proxy.upstreams[index].tls.as_ref().unwrap().ca;
+    assert_eq!([0, 1, 38, 39].map(trusted), [0, 1, 0, 1].map(Some));
 }

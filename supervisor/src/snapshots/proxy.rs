@@ -40,6 +40,7 @@ pub(crate) fn proxy(
         upstreams: (settings.upstreams.iter())
             .map(|upstream| upstream_spec(upstream, gauges, credentials))
             .collect(),
+        authorities: credentials.authorities(),
         log_files: log_paths
             .iter()
             .map(|path| path.display().to_string())

@@ -10,14 +10,18 @@ use ipc::proxy::{ClientAuth, ListenerTls, UpstreamTls};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ProtocolVersion};
-use tls::{Client, HTTP_11, Server, TicketKeys};
+use tls::{Authorities, Client, H2, HTTP_11, Server, TicketKeys};
 
 use world::{Authority, ECDSA, RSA, ask, client, der, listener, shake, simple_server, upstream};
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
 fn server(spec: &ListenerTls) -> Server {
-    Server::new(spec, "public", true, &TicketKeys::default()).unwrap()
+    server_trusting(&Authorities::default(), spec).unwrap()
+}
+
+fn server_trusting(authorities: &Authorities, spec: &ListenerTls) -> Result<Server, tls::Fault> {
+    Server::new(spec, "public", true, authorities, &TicketKeys::default())
 }
 
 /// Rule 44: a name that no certificate has is not served with another's.
@@ -77,25 +81,25 @@ fn rule_43_clients_without_a_valid_certificate_do_not_get_in() {
     let good = ours.sign(&["client"]);
     let expired = ours.sign_with(&["client"], &PKCS_ECDSA_P256_SHA256, 2020);
     let stranger = foreign.sign(&["client"]);
+    let authorities = Authorities::new(&[ours.pem(), foreign.pem()]);
     let cases = [
         (ClientAuth::Off, None, true),
         (ClientAuth::Off, Some(&stranger), true),
-        (ClientAuth::Optional, None, true),
-        (ClientAuth::Optional, Some(&good), true),
-        (ClientAuth::Optional, Some(&stranger), false),
-        (ClientAuth::Optional, Some(&expired), false),
-        (ClientAuth::Required, None, false),
-        (ClientAuth::Required, Some(&good), true),
-        (ClientAuth::Required, Some(&stranger), false),
-        (ClientAuth::Required, Some(&expired), false),
+        (ClientAuth::Optional(0), None, true),
+        (ClientAuth::Optional(0), Some(&good), true),
+        (ClientAuth::Optional(0), Some(&stranger), false),
+        (ClientAuth::Optional(0), Some(&expired), false),
+        (ClientAuth::Required(0), None, false),
+        (ClientAuth::Required(0), Some(&good), true),
+        (ClientAuth::Required(0), Some(&stranger), false),
+        (ClientAuth::Required(0), Some(&expired), false),
     ];
     for (client_auth, shown, gets_in) in cases {
         let spec = ListenerTls {
-            client_ca: ours.pem(),
             client_auth,
             ..listener(&[ours.sign(&["example.org"])])
         };
-        let server = server(&spec);
+        let server = server_trusting(&authorities, &spec).unwrap();
         for version in BOTH {
             let config = client(&[version], ECDSA, shown);
             let result = shake(ask(&config, "example.org"), server.config());
@@ -118,14 +122,16 @@ fn rule_43_a_ca_that_cannot_be_used_is_no_configuration() {
     ]
     .concat();
     let no_certificate = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
-    for client_ca in [Vec::new(), b"text".to_vec(), broken, no_certificate] {
-        for client_auth in [ClientAuth::Optional, ClientAuth::Required] {
+    let unusable = [Vec::new(), b"text".to_vec(), broken, no_certificate];
+    let authorities = Authorities::new(&unusable);
+    // The last is one that did not come along.
+    for index in 0..=4 {
+        for client_auth in [ClientAuth::Optional(index), ClientAuth::Required(index)] {
             let spec = ListenerTls {
-                client_ca: client_ca.clone(),
                 client_auth,
                 ..listener(&[authority.sign(&["example.org"])])
             };
-            let made = Server::new(&spec, "public", true, &TicketKeys::default());
+            let made = server_trusting(&authorities, &spec);
             assert_eq!(made.unwrap_err().part, tls::Part::Ca);
         }
     }
@@ -142,34 +148,23 @@ fn rules_43_and_45_sessions_are_resumed_by_any_worker_at_their_listener_only() {
     };
     let spec = listener(&[authority.sign(&["example.org"])]);
     let asked = ListenerTls {
-        client_ca: authority.pem(),
-        client_auth: ClientAuth::Optional,
+        client_auth: ClientAuth::Optional(0),
         ..spec.clone()
     };
     let without = ListenerTls {
         tickets: false,
         ..spec.clone()
     };
-    let first = Server::new(&spec, "public", true, &worker()).unwrap();
+    let authorities = Authorities::new(&[authority.pem()]);
+    let server = |spec, name, tickets| Server::new(spec, name, true, &authorities, &tickets);
+    let first = server(&spec, "public", worker()).unwrap();
     let cases = [
+        (server(&spec, "public", worker()), HandshakeKind::Resumed),
+        (server(&spec, "private", worker()), HandshakeKind::Full),
+        (server(&asked, "public", worker()), HandshakeKind::Full),
+        (server(&without, "public", worker()), HandshakeKind::Full),
         (
-            Server::new(&spec, "public", true, &worker()),
-            HandshakeKind::Resumed,
-        ),
-        (
-            Server::new(&spec, "private", true, &worker()),
-            HandshakeKind::Full,
-        ),
-        (
-            Server::new(&asked, "public", true, &worker()),
-            HandshakeKind::Full,
-        ),
-        (
-            Server::new(&without, "public", true, &worker()),
-            HandshakeKind::Full,
-        ),
-        (
-            Server::new(&spec, "public", true, &TicketKeys::default()),
+            server(&spec, "public", TicketKeys::default()),
             HandshakeKind::Full,
         ),
     ];
@@ -210,7 +205,8 @@ fn protocols_and_versions_are_those_of_the_listener() {
         (false, &[b"h2"], None),
     ];
     for (http2, offered, expected) in cases {
-        let server = Server::new(&new_only, "public", *http2, &TicketKeys::default()).unwrap();
+        let (authorities, tickets) = (Authorities::default(), TicketKeys::default());
+        let server = Server::new(&new_only, "public", *http2, &authorities, &tickets).unwrap();
         let mut config = (*client(BOTH, ECDSA, None)).clone();
         config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         let agreed = shake(ask(&config.into(), "example.org"), server.config()).ok();
@@ -227,14 +223,18 @@ fn servers_are_checked_unless_nobody_wants_it() {
     let good = ours.sign(names);
     let expired = ours.sign_with(names, &PKCS_ECDSA_P256_SHA256, 2020);
     let unchecked = UpstreamTls {
-        ca: Vec::new(),
-        verify: false,
-        ..upstream(&ours, None)
+        ca: None,
+        ..upstream(None)
     };
-    let name = |name| upstream(&ours, Some(name));
+    let foreigners = UpstreamTls {
+        ca: Some(1),
+        ..upstream(None)
+    };
+    let authorities = Authorities::new(&[ours.pem(), foreign.pem()]);
+    let name = |name| upstream(Some(name));
     let cases = [
         (name("app.example.org"), &good, ""),
-        (upstream(&ours, None), &good, ""),
+        (upstream(None), &good, ""),
         (
             name("other.example.org"),
             &good,
@@ -246,12 +246,12 @@ fn servers_are_checked_unless_nobody_wants_it() {
             "its certificate has expired",
         ),
         (
-            upstream(&foreign, None),
+            foreigners,
             &good,
             "its certificate is signed by nobody who is trusted (`ca`)",
         ),
         (
-            upstream(&ours, None),
+            upstream(None),
             &ours.itself(),
             "its certificate is that of a signer (CA:TRUE), and of no server",
         ),
@@ -259,11 +259,63 @@ fn servers_are_checked_unless_nobody_wants_it() {
     ];
     let address: IpAddr = "192.0.2.1".parse().unwrap();
     for (spec, shown, expected) in cases {
-        let client = Client::new(&spec, HTTP_11).unwrap();
+        let client = Client::new(&spec, &authorities, HTTP_11).unwrap();
         let connection = client.connection(address).unwrap();
         let result = shake(connection, simple_server(shown));
         let why = result.err();
         let why = why.map(|error| tls::reason(&std::io::Error::other(error)));
         assert_eq!(why.unwrap_or_default(), expected, "{spec:?}");
+    }
+}
+
+/// What a reload leaves as it is goes on with its connections, whatever index it has now.
+#[test]
+fn clients_are_the_same_where_everything_they_are_made_of_is() {
+    let (ours, foreign) = (Authority::new("ours"), Authority::new("foreign"));
+    let (first, second) = (ours.sign(&["client"]), ours.sign(&["client"]));
+    let one = Authorities::new(&[ours.pem()]);
+    let two = Authorities::new(&[foreign.pem(), ours.pem()]);
+    let with = |ca, sni, client: Option<&_>| UpstreamTls {
+        ca,
+        sni: Some(String::from(sni)),
+        client: client.cloned(),
+    };
+    let plain = with(Some(0), "a.test", None);
+    let made = |spec: &UpstreamTls, authorities: &Authorities, protocol: &[u8]| {
+        Client::new(spec, authorities, protocol).unwrap()
+    };
+    let before = made(&plain, &one, HTTP_11);
+    let shown = made(&with(Some(0), "a.test", Some(&first)), &one, HTTP_11);
+    let cases = [
+        (
+            &before,
+            made(&with(Some(1), "a.test", None), &two, HTTP_11),
+            true,
+        ),
+        (&before, made(&plain, &two, HTTP_11), false),
+        (
+            &before,
+            made(&with(None, "a.test", None), &one, HTTP_11),
+            false,
+        ),
+        (
+            &before,
+            made(&with(Some(0), "b.test", None), &one, HTTP_11),
+            false,
+        ),
+        (&before, made(&plain, &one, H2), false),
+        (
+            &shown,
+            made(&with(Some(0), "a.test", Some(&first)), &one, HTTP_11),
+            true,
+        ),
+        (
+            &shown,
+            made(&with(Some(0), "a.test", Some(&second)), &one, HTTP_11),
+            false,
+        ),
+    ];
+    for (number, (before, after, same)) in cases.into_iter().enumerate() {
+        assert_eq!(*before == after, same, "case {number}");
     }
 }

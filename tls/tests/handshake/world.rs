@@ -79,18 +79,16 @@ pub(crate) fn der(spec: &CertificateSpec) -> CertificateDer<'static> {
 pub(crate) fn listener(certificates: &[CertificateSpec]) -> ListenerTls {
     ListenerTls {
         certificates: certificates.to_vec(),
-        client_ca: Vec::new(),
         client_auth: ClientAuth::Off,
         tls12: true,
         tickets: true,
     }
 }
 
-/// An upstream whose servers `authority` signs.
-pub(crate) fn upstream(authority: &Authority, sni: Option<&str>) -> UpstreamTls {
+/// An upstream whose servers the first authority signs.
+pub(crate) fn upstream(sni: Option<&str>) -> UpstreamTls {
     UpstreamTls {
-        ca: authority.pem(),
-        verify: true,
+        ca: Some(0),
         sni: sni.map(str::to_owned),
         client: None,
     }
