@@ -148,6 +148,26 @@ impl Worker {
     }
 }
 
+/// Waits for what comes soon or not at all.
+pub(crate) async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    let coming = tokio::time::timeout(PATIENCE, coming);
+    coming.await.expect("nothing comes")
+}
+
+/// The next connection with a server.
+pub(crate) async fn accept(server: &TcpListener) -> TcpStream {
+    soon(server.accept()).await.unwrap().0
+}
+
+/// The next connection with a server, for somebody who blocks, but not for longer than [`PATIENCE`].
+pub(crate) async fn accept_to_block(server: &TcpListener) -> std::net::TcpStream {
+    let stream = accept(server).await.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
 /// Connects from an address of loopback that nobody listens on: not a question of the node to itself.
 pub(crate) async fn connect_as_client(address: SocketAddr) -> TcpStream {
     connect_from([127, 0, 0, 2], address).await

@@ -14,7 +14,7 @@ use sha1::{Digest as _, Sha1};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{COMBINED, PATIENCE, Worker, back_end, hear, listen, snapshot};
+use crate::harness::{COMBINED, PATIENCE, Worker, accept, back_end, hear, listen, snapshot};
 use crate::http2::{connect, http2};
 
 /// The 101 to a request for WebSocket (RFC 6455 §4.2.2).
@@ -55,7 +55,7 @@ async fn upgraded(
     server: &TcpListener,
 ) -> (SendStream<Bytes>, RecvStream, TcpStream) {
     let (response, up) = requests.send_request(websocket(), false).unwrap();
-    let (mut end, _) = server.accept().await.unwrap();
+    let mut end = accept(server).await;
     let head = hear(&mut end, "\r\n\r\n").await;
     end.write_all(switch(&head).as_bytes()).await.unwrap();
     let response = tokio::time::timeout(PATIENCE, response).await;

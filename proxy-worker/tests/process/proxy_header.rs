@@ -8,7 +8,9 @@ use ipc::proxy::{Counter, ProxySnapshot, ProxyVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{COMBINED, GET, PATIENCE, Worker, back_end, hear, listen, snapshot};
+use crate::harness::{
+    COMBINED, GET, PATIENCE, Worker, accept, back_end, hear, listen, snapshot, soon,
+};
 
 /// Version 2: 192.0.2.9:16 to 192.0.2.1:80, and an element that nobody needs.
 const BINARY: &[u8] =
@@ -108,7 +110,7 @@ async fn who_is_not_listed_may_not_speak_and_this_node_only_for_itself() {
         client.write_all(beginning).await.unwrap();
         let mut answer = Vec::new();
         // Closed with octets unread, which is a reset.
-        let _ = client.read_to_end(&mut answer).await;
+        let _ = soon(client.read_to_end(&mut answer)).await;
         assert!(answer.is_empty(), "{answer:?}");
     }
     let refused = worker.counters.sum(Counter::HeadersRefused.index());
@@ -128,11 +130,13 @@ async fn server_is_told_whose_connection_it_is_and_keeps_it_for_that_client() {
         for _ in 0..2 {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(GET.as_bytes()).await.unwrap();
-            let (mut connection, _) = server.accept().await.unwrap();
+            let mut connection = accept(&server).await;
             let mut heard = vec![0; 512];
             let mut count = 0;
             while count < 64 || !heard[..count].ends_with(b"\r\n\r\n") {
-                count += connection.read(&mut heard[count..]).await.unwrap();
+                let read = soon(connection.read(&mut heard[count..])).await.unwrap();
+                assert!(read > 0, "it ends too early");
+                count += read;
             }
             let port = client.local_addr().unwrap().port();
             let expected = match version {
@@ -187,7 +191,7 @@ async fn one_too_many_behind_a_proxy_is_told() {
     let request = format!("{header}{long}");
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
+    soon(client.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     // By then the worker has long closed the other.
     served.write_all(GET.as_bytes()).await.unwrap();

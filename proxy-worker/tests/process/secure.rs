@@ -16,9 +16,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
-use crate::harness::{GET, PATIENCE, Worker, back_end, listen, snapshot};
+use crate::harness::{GET, PATIENCE, Worker, accept_to_block, back_end, listen, snapshot};
 
 type Secure = StreamOwned<ClientConnection, TcpStream>;
 
@@ -75,12 +76,18 @@ pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 fn connect(config: &Arc<ClientConfig>, name: &str, address: SocketAddr) -> Secure {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     StreamOwned::new(
         ClientConnection::new(Arc::clone(config), name).unwrap(),
-        stream,
+        connect_plain(address),
     )
+}
+
+/// Its reads and writes do not block for ever.
+fn connect_plain(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 /// Sends a request; what comes up to `end`, or to the end of the connection where that is empty.
@@ -179,14 +186,27 @@ async fn rule_45_a_session_is_resumed_at_another_worker() {
 async fn large_bodies_go_through_both_ways() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
-    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let spec = certificate("a.test");
     let tls = listener_tls(&[&spec]);
     let snapshot = secured(address, true, server.local_addr().unwrap(), tls);
     worker.configure(1, &snapshot, &[socket]).await;
     const SIZE: usize = 3 << 20;
+    let mut stream = connect(&trusting(&spec), "a.test", address);
+    let asking = spawn_blocking(move || {
+        let body: Vec<u8> = (0..=250).cycle().take(SIZE).collect();
+        let head = format!("POST /app/ HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n");
+        stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .unwrap();
+        let answer = ask(&mut stream, "", "\r\n\r\n").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let mut echoed = vec![0; SIZE];
+        stream.read_exact(&mut echoed).unwrap();
+        assert!(echoed == body);
+    });
+    let mut stream = accept_to_block(&server).await;
     let echo = spawn_blocking(move || {
-        let (mut stream, _) = server.accept().unwrap();
         let mut octets = Vec::new();
         let mut room = vec![0; 1 << 16];
         let mut head = None;
@@ -201,21 +221,7 @@ async fn large_bodies_go_through_both_ways() {
         stream.write_all(answer.as_bytes()).unwrap();
         stream.write_all(&octets[head.unwrap()..]).unwrap();
     });
-    let mut stream = connect(&trusting(&spec), "a.test", address);
-    spawn_blocking(move || {
-        let body: Vec<u8> = (0..=250).cycle().take(SIZE).collect();
-        let head = format!("POST /app/ HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n");
-        stream
-            .write_all(&[head.as_bytes(), &body].concat())
-            .unwrap();
-        let answer = ask(&mut stream, "", "\r\n\r\n").unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        let mut echoed = vec![0; SIZE];
-        stream.read_exact(&mut echoed).unwrap();
-        assert!(echoed == body);
-    })
-    .await
-    .unwrap();
+    asking.await.unwrap();
     echo.await.unwrap();
 }
 
@@ -231,7 +237,7 @@ async fn who_is_refused_is_told_why() {
         let mut unknown = connect(&trusting(&spec), "b.test", address);
         let error = ask(&mut unknown, GET, ANSWER).unwrap_err();
         assert!(error.to_string().contains("UnrecognisedName"), "{error}");
-        let mut plain = TcpStream::connect(address).unwrap();
+        let mut plain = connect_plain(address);
         let answer = ask(&mut plain, GET, "").unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
@@ -243,10 +249,10 @@ async fn who_is_refused_is_told_why() {
             "{answer}"
         );
         // Who says nothing is not waited for.
-        let mut silent = TcpStream::connect(address).unwrap();
+        let mut silent = connect_plain(address);
         assert_eq!(silent.read(&mut [0]).unwrap(), 0);
         // Who leaves without a word wanted to know whether somebody listens.
-        let mut leaving = TcpStream::connect(address).unwrap();
+        let mut leaving = connect_plain(address);
         leaving.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(leaving.read(&mut [0]).unwrap(), 0);
     })
@@ -264,7 +270,7 @@ async fn who_is_refused_is_told_why() {
 async fn end_of_a_response_is_announced_only_where_it_is_one() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
-    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let spec = certificate("a.test");
     let tls = listener_tls(&[&spec]);
     let mut snapshot = secured(address, true, server.local_addr().unwrap(), tls.clone());
@@ -276,10 +282,11 @@ async fn end_of_a_response_is_announced_only_where_it_is_one() {
     });
     worker.configure(1, &snapshot, &[socket]).await;
     for announced in [true, false] {
-        let listening = server.try_clone().unwrap();
         let config = simple_server(&spec);
+        let mut client = connect(&trusting(&spec), "a.test", address);
+        let asking = spawn_blocking(move || ask(&mut client, GET, ""));
+        let stream = accept_to_block(&server).await;
         let serving = spawn_blocking(move || {
-            let (stream, _) = listening.accept().unwrap();
             let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
             ask(&mut stream, "", "\r\n\r\n").unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nsome").unwrap();
@@ -288,11 +295,8 @@ async fn end_of_a_response_is_announced_only_where_it_is_one() {
                 stream.flush().unwrap();
             }
         });
-        let mut client = connect(&trusting(&spec), "a.test", address);
-        let heard = spawn_blocking(move || ask(&mut client, GET, ""))
-            .await
-            .unwrap();
         serving.await.unwrap();
+        let heard = asking.await.unwrap();
         assert_eq!(heard.is_ok(), announced, "{heard:?}");
     }
 }
@@ -312,7 +316,7 @@ pub(crate) fn simple_server(spec: &CertificateSpec) -> Arc<ServerConfig> {
 async fn rule_42_what_a_server_says_before_the_handshake_is_no_answer() {
     let worker = Worker::start().await;
     let (socket, address) = listen();
-    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut snapshot = snapshot(&[(address, true)], server.local_addr().unwrap());
     snapshot.upstreams[0].tls = Some(UpstreamTls {
         ca: None,
@@ -320,15 +324,15 @@ async fn rule_42_what_a_server_says_before_the_handshake_is_no_answer() {
         client: None,
     });
     worker.configure(1, &snapshot, &[socket]).await;
+    let mut client = connect_plain(address);
+    let answer = spawn_blocking(move || ask(&mut client, GET, "502 Bad Gateway\n"));
+    let mut stream = accept_to_block(&server).await;
     let serving = spawn_blocking(move || {
-        let (mut stream, _) = server.accept().unwrap();
         let early = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n.";
         stream.write_all(early).unwrap();
         // Until the worker has had enough of it.
         drop(stream.read_to_end(&mut Vec::new()));
     });
-    let mut client = TcpStream::connect(address).unwrap();
-    let answer = spawn_blocking(move || ask(&mut client, GET, "502 Bad Gateway\n"));
     let answer = answer.await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     serving.await.unwrap();

@@ -9,7 +9,7 @@ use ipc::{FromChild, ToChild};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::harness::{GET, PATIENCE, Worker, ask, hear, listen, snapshot};
+use crate::harness::{GET, PATIENCE, Worker, accept, ask, hear, listen, snapshot, soon};
 
 const UPGRADE: &str = "GET /app/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -37,7 +37,7 @@ fn listen_for_tcp() -> (OwnedFd, SocketAddr) {
 async fn upgraded(address: SocketAddr, server: &TcpListener) -> (TcpStream, TcpStream) {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(UPGRADE.as_bytes()).await.unwrap();
-    let (mut end, _) = server.accept().await.unwrap();
+    let mut end = accept(server).await;
     hear(
         &mut end,
         "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
@@ -59,7 +59,7 @@ async fn exchange(one: &mut TcpStream, other: &mut TcpStream, octets: &[u8]) {
     };
     let receive = async |read: &mut tokio::net::tcp::ReadHalf<'_>| {
         let mut received = Vec::new();
-        read.read_to_end(&mut received).await.unwrap();
+        soon(read.read_to_end(&mut received)).await.unwrap();
         assert!(received == octets, "{} octets", received.len());
     };
     let all = async {
@@ -88,7 +88,7 @@ async fn tunnels_carry_everything_both_ways_to_the_end_of_each() {
     worker.configure(2, &tcp, &[socket]).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     // The server is there before the client has said anything.
-    let (mut end, _) = server.accept().await.unwrap();
+    let mut end = accept(&server).await;
     end.write_all(b"220 mail\r\n").await.unwrap();
     hear(&mut client, "220 mail\r\n").await;
     exchange(&mut client, &mut end, &octets).await;
@@ -102,10 +102,10 @@ async fn side_that_breaks_breaks_the_other() {
     let snapshot = tcp(address, server.local_addr().unwrap());
     worker.configure(1, &snapshot, &[socket]).await;
     let mut client = TcpStream::connect(address).await.unwrap();
-    let (end, _) = server.accept().await.unwrap();
+    let end = accept(&server).await;
     end.set_zero_linger().unwrap();
     drop(end);
-    let heard = client.read(&mut [0]).await;
+    let heard = soon(client.read(&mut [0])).await;
     assert!(heard.is_err(), "{heard:?}");
     // Bound, so that nobody else gets the port, and not listening.
     let nobody = TcpSocket::new_v4().unwrap();
@@ -114,7 +114,7 @@ async fn side_that_breaks_breaks_the_other() {
     let snapshot = tcp(address, nobody.local_addr().unwrap());
     worker.configure(2, &snapshot, &[socket]).await;
     // The reset may come before this process has noticed that it is connected.
-    let heard = async { TcpStream::connect(address).await?.read(&mut [0]).await }.await;
+    let heard = soon(async { TcpStream::connect(address).await?.read(&mut [0]).await }).await;
     assert!(heard.is_err(), "nobody is there: {heard:?}");
 }
 
@@ -129,7 +129,7 @@ async fn orphan_cuts_requests_in_their_time_and_tunnels_in_theirs() {
     let (mut client, mut end) = upgraded(address, &server).await;
     let mut busy = TcpStream::connect(address).await.unwrap();
     busy.write_all(GET.as_bytes()).await.unwrap();
-    let (mut thinking, _) = server.accept().await.unwrap();
+    let mut thinking = accept(&server).await;
     hear(&mut thinking, "\r\n\r\n").await;
     let Worker {
         link, mut process, ..
