@@ -1,7 +1,8 @@
 //! Connections of HTTP/2 with the servers of an upstream, and their streams.
 //!
-//! A connection serves as many requests at once as the server permits; another is made when all are
-//! full. One that the server wants to end, or that has fallen silent, gets no more requests.
+//! A connection serves as many requests at once as the server permits, up to 100; another is made when
+//! all are full. What is unread of one is 64 KiB for each request, 6.25 MiB at most. One that the server
+//! wants to end, or that has fallen silent, gets no more requests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
