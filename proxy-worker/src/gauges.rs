@@ -1,8 +1,9 @@
-//! Connections in use with each server, of all workers together.
+//! Connections that are open now, of all workers together: those in use with each server, and whose
+//! places the `crowd` finds by hash.
 
 use std::rc::Rc;
 
-use platform::gauges::SharedGauges;
+use platform::gauges::{GAUGES, SharedGauges};
 
 use crate::queue::Queue;
 
@@ -36,9 +37,9 @@ impl Gauges {
         self.shared.lower(self.slot, index);
     }
 
-    /// Connections of all workers.
+    /// Connections of all workers with the server that has this place.
     pub(crate) fn load(&self, gauge: u16) -> u32 {
-        self.shared.sum(usize::from(gauge))
+        self.shared.sum(place(gauge))
     }
 
     /// Takes a seat with a server that may have `max` connections (0: any number); `None` when another
@@ -49,10 +50,10 @@ impl Gauges {
         max: u32,
         queue: &Rc<Queue>,
     ) -> Option<Seat> {
-        self.shared.raise(self.slot, usize::from(gauge));
+        self.shared.raise(self.slot, place(gauge));
         if max > 0 && self.load(gauge) > max {
             // Nobody is called: it was never free.
-            self.shared.lower(self.slot, usize::from(gauge));
+            self.shared.lower(self.slot, place(gauge));
             return None;
         }
         Some(Seat {
@@ -61,6 +62,12 @@ impl Gauges {
             queue: Rc::clone(queue),
         })
     }
+}
+
+/// The place of a server; for one that none was left for, past all gauges, where nothing is counted.
+fn place(gauge: u16) -> usize {
+    let place = usize::from(gauge);
+    if place < GAUGES { place } else { usize::MAX }
 }
 
 /// A connection in use, counted until this is dropped.
@@ -74,7 +81,30 @@ pub(crate) struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let Gauges { shared, slot } = &*self.gauges;
-        shared.lower(*slot, usize::from(self.gauge));
+        shared.lower(*slot, place(self.gauge));
         self.queue.call_next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_without_a_place_counts_nowhere() {
+        let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+        let last = u16::try_from(GAUGES).unwrap();
+        let sum = |index: u16| gauges.shared().sum(usize::from(index));
+        for (gauge, counted) in [(0, 1), (last - 1, 1), (last, 0), (u16::MAX, 0)] {
+            let seat = gauges.take_seat(gauge, 1, &Rc::default());
+            let seat = seat.expect("there is room");
+            assert_eq!(
+                (gauges.load(gauge), sum(gauge)),
+                (counted, counted),
+                "{gauge}"
+            );
+            drop(seat);
+            assert_eq!(sum(gauge), 0, "{gauge}");
+        }
     }
 }

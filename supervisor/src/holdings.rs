@@ -198,7 +198,8 @@ impl Holdings {
             listening,
             access_logs,
             notify_files,
-            gauge_places: self.gauge_places.next(settings),
+            gauge_places: (self.gauge_places)
+                .next(settings, |place| self.gauges.sum(usize::from(place)) == 0),
             credentials,
         })
     }
