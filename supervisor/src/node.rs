@@ -10,7 +10,7 @@ use ipc::status::{
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
-use settings::Settings;
+use settings::{Server, ServerState, Settings, Upstream};
 
 use crate::child::ChildId;
 use crate::legacy::Knowledge;
@@ -273,14 +273,17 @@ impl Node {
         for upstream in &settings.upstreams {
             for server in &upstream.servers {
                 let address = *server.address.value();
+                let is_checked = is_asked(upstream, server);
                 let verdict = self.servers.get(&(upstream.name.clone(), address));
+                let verdict = verdict.filter(|_| is_checked);
                 statuses.push(ServerStatus {
                     upstream: upstream.name.clone(),
                     address,
                     up: verdict.is_none_or(|verdict| verdict.up),
                     reason: match verdict {
                         Some(verdict) => verdict.reason.clone(),
-                        None if upstream.check.is_some() => "not checked yet".into(),
+                        None if is_checked => "not checked yet".into(),
+                        None if server.state == ServerState::Maint => "maint, not checked".into(),
                         None => "not checked".into(),
                     },
                     since_unix_ms: verdict
@@ -306,11 +309,80 @@ pub(crate) fn is_tracked(settings: &Settings, subject: &TrackSubject) -> bool {
 /// Whether the configuration has this server, and has it checked.
 pub(crate) fn is_checked(settings: &Settings, upstream: &str, address: SocketAddr) -> bool {
     settings.upstreams.iter().any(|known| {
-        known.check.is_some()
-            && known.name == upstream
-            && known
-                .servers
-                .iter()
-                .any(|server| *server.address.value() == address)
+        let mut servers = known.servers.iter();
+        known.name == upstream
+            && servers.any(|server| *server.address.value() == address && is_asked(known, server))
     })
+}
+
+/// Whether the server is checked, as one of this upstream.
+pub(crate) fn is_asked(upstream: &Upstream, server: &Server) -> bool {
+    upstream.check.is_some() && server.state != ServerState::Maint
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::Source;
+
+    use super::*;
+
+    /// Three servers in these states, checked or not.
+    fn settings(states: [&str; 3], check: &str) -> Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("evenkeel.toml");
+        let servers = (1..).zip(states).map(|(number, state)| {
+            format!("{{ address = \"192.0.2.{number}:80\", state = \"{state}\" }}")
+        });
+        let servers = servers.collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "[nodes.a]\naddress = \"192.0.2.9\"\n[listeners.web]\nbind = [\"192.0.2.9:80\"]\n\
+             [[routes]]\nupstream = \"app\"\n[upstreams.app]\nservers = [{servers}]\n{check}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let source = Source {
+            file,
+            node: "a".into(),
+            environment: Vec::new(),
+        };
+        settings::load(&source).unwrap_or_else(|report| panic!("{report}"))
+    }
+
+    #[test]
+    fn verdicts_are_shown_of_servers_that_are_checked() {
+        const CHECK: &str = "check = { tcp = true }";
+        let (down, unknown) = ((false, "connection refused"), (true, "not checked yet"));
+        let (maint, unchecked) = ((true, "maint, not checked"), (true, "not checked"));
+        let cases = [
+            (["ready", "drain", "ready"], CHECK, [down, down, unknown]),
+            (["maint", "drain", "maint"], CHECK, [maint, down, maint]),
+            (
+                ["maint", "drain", "ready"],
+                "",
+                [maint, unchecked, unchecked],
+            ),
+            // What was known before maintenance is no news after it.
+            (
+                ["ready", "ready", "ready"],
+                CHECK,
+                [unknown, unknown, unknown],
+            ),
+        ];
+        let mut node = Node::new(0);
+        for number in [1, 2] {
+            let key = (
+                "app".to_owned(),
+                SocketAddr::from(([192, 0, 2, number], 80)),
+            );
+            node.handle_server(key, false, "connection refused".into(), 1);
+        }
+        for (states, check, expected) in cases {
+            let settings = settings(states, check);
+            node.handle_settings(&settings);
+            let shown = node.server_statuses(&settings);
+            let shown = shown
+                .iter()
+                .map(|server| (server.up, server.reason.as_str()));
+            assert_eq!(shown.collect::<Vec<_>>(), expected, "{states:?} {check}");
+        }
+    }
 }

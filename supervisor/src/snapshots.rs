@@ -22,6 +22,7 @@ use ipc::vrrp::{
 use settings::Settings;
 
 use crate::credentials::Credentials;
+use crate::node::is_asked;
 
 /// The vrrp-actor's part.
 pub(crate) fn vrrp(settings: &Settings, succession: Option<Succession>) -> VrrpSnapshot {
@@ -185,7 +186,7 @@ fn upstream_check(
     credentials: &Credentials,
 ) -> UpstreamCheck {
     let servers = upstream.servers.iter();
-    let checked = servers.filter(|server| server.state != settings::ServerState::Maint);
+    let checked = servers.filter(|server| is_asked(upstream, server));
     UpstreamCheck {
         name: upstream.name.clone(),
         servers: checked.map(|server| *server.address.value()).collect(),

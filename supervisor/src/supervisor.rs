@@ -161,6 +161,7 @@ impl Supervisor {
         let knowledge = beginning.knowledge;
         if let Some(knowledge) = &knowledge {
             node.handle_knowledge(knowledge, clock::unix_ms());
+            node.handle_settings(&beginning.settings);
             lead.allowed = knowledge.may_lead;
             knowledge
                 .events
