@@ -49,6 +49,9 @@ fn two_namespaces_talk_over_the_bridge() {
         })
         .unwrap();
     let (mut answering, peer) = listener.accept().unwrap();
+    answering
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
     assert_eq!(peer.ip(), NEAR);
     asking.write_all(b"over the bridge").unwrap();
     drop(asking);
