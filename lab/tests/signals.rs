@@ -52,6 +52,10 @@ fn hup_under_load_changes_routes_and_nothing_else() {
         let answer = client.run(&["curl", "-sS", "-m", "5", &url]);
         answer.ends_with("/more/\n").then_some(())
     });
+    // One worker may have it a little before all have: until then another reload is refused.
+    wait_until("the end of the reload", LONG, || {
+        pair.first.log().contains("reloaded: ").then_some(())
+    });
     // And back again, several times.
     let old = pair_configuration(pair.first.host());
     for round in 0..6 {
