@@ -387,10 +387,9 @@ pub enum FromProxy {
 /// Between two signs of life of a worker that ends by itself.
 pub const ENDING_BEAT: Duration = Duration::from_millis(500);
 
-/// What a worker counts in its block of the shared counters (the descriptor that comes with its
-/// welcome): the index of each counter. Those in
-/// [`Counter::STATES`] say how many connections are in which state and are cleared when the worker
-/// ends; the others only grow and outlive it.
+/// What a worker counts in its block of the shared counters (the first descriptor that comes with its
+/// welcome): the index of each counter. They only grow, and outlive the worker and the image: 3 to 6 are
+/// those of images that counted [`State`]s there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Counter {
@@ -400,14 +399,6 @@ pub enum Counter {
     Handled = 1,
     /// Requests.
     Requests = 2,
-    /// Open connections.
-    Active = 3,
-    /// Connections whose request head is being read.
-    Reading = 4,
-    /// Connections that are being answered.
-    Writing = 5,
-    /// Idle keep-alive connections.
-    Waiting = 6,
     /// Retries because no connection could be made.
     RetriesConnect = 7,
     /// Lines of access logs that were dropped because the disk was too slow.
@@ -436,10 +427,30 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// Those that fall to zero when a worker ends.
-    pub const STATES: [Self; 4] = [Self::Active, Self::Reading, Self::Writing, Self::Waiting];
-
     /// Its place in a block.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What connections of a worker do, counted in its block of the shared gauges (the second descriptor that
+/// comes with its welcome), which is cleared when it ends: workers that an image has left have others, so
+/// that nobody takes from what another has added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// They are open.
+    Active = 0,
+    /// A request head is being read.
+    Reading = 1,
+    /// They are being answered.
+    Writing = 2,
+    /// They are kept, and idle.
+    Waiting = 3,
+}
+
+impl State {
+    /// Its place among the states.
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Role;
-use crate::proxy::Counter;
+use crate::proxy::{Counter, State};
 use crate::vrrp::{TrackSubject, TrackVerdict};
 
 /// A virtual router's state, in the words of VRRP's users.
@@ -274,8 +274,8 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// What there is of each counter, over all workers.
-    pub fn new(sum: impl Fn(Counter) -> u64) -> Self {
+    /// What there is of each counter, and how many connections are in each state, over all workers.
+    pub fn new(sum: impl Fn(Counter) -> u64, now: impl Fn(State) -> u64) -> Self {
         Self {
             accepted: sum(Counter::Accepted),
             handled: sum(Counter::Handled),
@@ -284,10 +284,10 @@ impl Traffic {
             shed: sum(Counter::Shed),
             crowded: sum(Counter::Crowded),
             requests: sum(Counter::Requests),
-            active: sum(Counter::Active),
-            reading: sum(Counter::Reading),
-            writing: sum(Counter::Writing),
-            waiting: sum(Counter::Waiting),
+            active: now(State::Active),
+            reading: now(State::Reading),
+            writing: now(State::Writing),
+            waiting: now(State::Waiting),
             upstreams: UpstreamTraffic {
                 reused: sum(Counter::Reused),
                 stale: sum(Counter::Stale),

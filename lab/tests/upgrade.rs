@@ -330,6 +330,12 @@ fn a_tunnel_outlives_two_upgrades_and_its_worker_leaves_no_zombie() {
     });
     let log = node.log();
     assert_eq!(log.matches("killing it").count(), 1, "{log}");
+    // Who was left has not taken its connections from those of its successor; only the checks are there.
+    let status = node.status().expect("it answers");
+    for state in ["active", "reading", "writing", "waiting"] {
+        let count = status["traffic"][state].as_u64();
+        assert!(count.is_some_and(|count| count < 5), "{state}: {count:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub const SLOTS_MAX: usize = 256;
 
 const SLOTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(SLOTS_MAX - 1);
 
-/// One worker's block of counters. After an upgrade the worker that is left writes there too.
+/// One worker's block of counters, which only grow. After an upgrade the worker that is left writes there
+/// too.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Slot {
@@ -28,20 +29,6 @@ impl Slot {
     pub fn add(&self, index: usize, amount: u64) {
         if let Some(counter) = self.counters.get(index) {
             counter.fetch_add(amount, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes from a counter that goes up and down.
-    pub fn subtract(&self, index: usize, amount: u64) {
-        if let Some(counter) = self.counters.get(index) {
-            counter.fetch_sub(amount, Ordering::Relaxed);
-        }
-    }
-
-    /// Sets a counter, as after the death of the worker to whom it belonged.
-    pub fn set(&self, index: usize, value: u64) {
-        if let Some(counter) = self.counters.get(index) {
-            counter.store(value, Ordering::Relaxed);
         }
     }
 
@@ -107,8 +94,7 @@ mod tests {
         let theirs = SharedCounters::open(ours.as_fd().try_clone_to_owned().unwrap()).unwrap();
         ours.slot(0).add(3, 5);
         theirs.slot(1).add(3, 2);
-        theirs.slot(1).subtract(3, 1);
-        assert_eq!(ours.sum(3), 6);
+        assert_eq!(ours.sum(3), 7);
         assert_eq!(ours.slot(0).load(3), 5);
         assert_eq!(ours.sum(2), 0);
     }

@@ -16,7 +16,13 @@ pub const GAUGES: usize = 8 * 1024;
 /// Gauges behind them, in each of two rows, for what is too much for a list: places by hash.
 pub const CROWD_ROW: usize = 32 * 1024;
 
-const ALL: usize = GAUGES + 2 * CROWD_ROW;
+/// The first of the gauges behind the rows, for what connections do.
+pub const STATES_AT: usize = GAUGES + 2 * CROWD_ROW;
+
+/// How many of them there are.
+pub const STATES: usize = 8;
+
+const ALL: usize = STATES_AT + STATES;
 
 const BLOCKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(SLOTS_MAX - 1);
 

@@ -1,14 +1,18 @@
 //! This worker's part of the node's counts.
 
-use ipc::proxy::Counter;
+use std::rc::Rc;
+
+use ipc::proxy::{Counter, State};
 use ipc::status::Traffic;
 use platform::counters::SharedCounters;
 
-/// The shared counters, and which block of them is ours.
+use crate::gauges::Gauges;
+
+/// The shared counters, and which block of them is ours. What connections do is counted in the gauges.
 #[derive(Debug)]
 pub(crate) struct Counters {
     shared: SharedCounters,
-    slot: usize,
+    gauges: Rc<Gauges>,
 }
 
 /// What a connection is doing, as nginx counts it.
@@ -23,44 +27,32 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const fn counter(self) -> Counter {
+    const fn state(self) -> State {
         match self {
-            Self::Waiting => Counter::Waiting,
-            Self::Reading => Counter::Reading,
-            Self::Writing => Counter::Writing,
+            Self::Waiting => State::Waiting,
+            Self::Reading => State::Reading,
+            Self::Writing => State::Writing,
         }
     }
 }
 
 impl Counters {
-    /// Takes a block over. What a predecessor counted stays, but its connections are gone.
-    pub(crate) fn new(shared: SharedCounters, slot: usize) -> Self {
-        let block = shared.slot(slot);
-        for gauge in [
-            Counter::Active,
-            Counter::Reading,
-            Counter::Writing,
-            Counter::Waiting,
-        ] {
-            block.set(gauge.index(), 0);
-        }
-        Self { shared, slot }
+    /// Goes on with a block, the one of the same number as that of the gauges: what a predecessor counted
+    /// stays.
+    pub(crate) const fn new(shared: SharedCounters, gauges: Rc<Gauges>) -> Self {
+        Self { shared, gauges }
     }
 
     pub(crate) fn add(&self, counter: Counter, amount: u64) {
-        self.shared.slot(self.slot).add(counter.index(), amount);
+        let block = self.shared.slot(self.gauges.slot());
+        block.add(counter.index(), amount);
     }
 
     /// A connection came.
     pub(crate) fn open(&self, doing: Doing) {
-        for counter in [
-            Counter::Accepted,
-            Counter::Handled,
-            Counter::Active,
-            doing.counter(),
-        ] {
-            self.add(counter, 1);
-        }
+        self.pass();
+        self.gauges.enter(State::Active);
+        self.gauges.enter(doing.state());
     }
 
     /// A connection came and went before it spoke its protocol.
@@ -71,22 +63,61 @@ impl Counters {
 
     /// A connection went.
     pub(crate) fn close(&self, doing: Doing) {
-        let block = self.shared.slot(self.slot);
-        block.subtract(Counter::Active.index(), 1);
-        block.subtract(doing.counter().index(), 1);
+        self.gauges.leave(State::Active);
+        self.gauges.leave(doing.state());
     }
 
     /// A connection does something else now.
     pub(crate) fn turn(&self, from: Doing, to: Doing) {
         if from != to {
-            let block = self.shared.slot(self.slot);
-            block.subtract(from.counter().index(), 1);
-            block.add(to.counter().index(), 1);
+            self.gauges.leave(from.state());
+            self.gauges.enter(to.state());
         }
     }
 
     /// The counts of all workers together.
     pub(crate) fn traffic(&self) -> Traffic {
-        Traffic::new(|counter| self.shared.sum(counter.index()))
+        let sum = |counter: Counter| self.shared.sum(counter.index());
+        Traffic::new(sum, |state| self.gauges.now(state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use platform::gauges::SharedGauges;
+
+    use super::*;
+
+    /// After an upgrade two workers have one number: the new one, and one that ends its connections.
+    #[test]
+    fn who_is_left_by_an_image_takes_nothing_from_who_follows() {
+        let memory = SharedCounters::create().unwrap();
+        let counters = |gauges: SharedGauges| {
+            let memory = memory.as_fd().try_clone_to_owned().unwrap();
+            let shared = SharedCounters::open(memory).unwrap();
+            Counters::new(shared, Gauges::new(gauges, 0))
+        };
+        let left = counters(SharedGauges::create().unwrap());
+        for doing in [Doing::Writing, Doing::Waiting] {
+            left.open(doing);
+        }
+        let new = counters(SharedGauges::create().unwrap());
+        new.open(Doing::Reading);
+        left.turn(Doing::Waiting, Doing::Writing);
+        for _ in 0..2 {
+            left.add(Counter::Requests, 1);
+            left.close(Doing::Writing);
+        }
+        let traffic = new.traffic();
+        let states = [
+            traffic.active,
+            traffic.reading,
+            traffic.writing,
+            traffic.waiting,
+        ];
+        assert_eq!(states, [1, 1, 0, 0]);
+        assert_eq!((traffic.accepted, traffic.requests), (3, 2));
     }
 }

@@ -1,9 +1,10 @@
-//! Connections that are open now, of all workers together: those in use with each server, and whose
-//! places the `crowd` finds by hash.
+//! Connections that are open now, of all workers together: in which state, those in use with each
+//! server, and those of each client, whose places `crowd` finds by hash.
 
 use std::rc::Rc;
 
-use platform::gauges::{GAUGES, SharedGauges};
+use ipc::proxy::State;
+use platform::gauges::{GAUGES, STATES_AT, SharedGauges};
 
 use crate::queue::Queue;
 
@@ -35,6 +36,26 @@ impl Gauges {
     /// Lowers a gauge that was raised.
     pub(crate) fn lower(&self, index: usize) {
         self.shared.lower(self.slot, index);
+    }
+
+    /// A connection comes into a state.
+    pub(crate) fn enter(&self, state: State) {
+        self.shared.raise(self.slot, STATES_AT + state.index());
+    }
+
+    /// A connection leaves a state.
+    pub(crate) fn leave(&self, state: State) {
+        self.shared.lower(self.slot, STATES_AT + state.index());
+    }
+
+    /// Connections of all workers that are in a state.
+    pub(crate) fn now(&self, state: State) -> u64 {
+        self.shared.sum(STATES_AT + state.index()).into()
+    }
+
+    /// Which block is ours.
+    pub(crate) const fn slot(&self) -> usize {
+        self.slot
     }
 
     /// Connections of all workers with the server that has this place.

@@ -71,8 +71,9 @@ fn serve(mut start: Start<Proxy>) -> std::io::Result<()> {
             std::io::Error::other("the shared memory did not come with the greeting")
         })
     };
-    let counters = Counters::new(SharedCounters::open(shared()?)?, slot);
+    let counters = SharedCounters::open(shared()?)?;
     let gauges = Gauges::new(SharedGauges::open(shared()?)?, slot);
+    let counters = Counters::new(counters, Rc::clone(&gauges));
     let system = actix::System::new();
     system.block_on(async move {
         let supervisor = start.into_link().map_err(std::io::Error::other)?;

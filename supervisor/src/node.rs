@@ -10,6 +10,7 @@ use ipc::status::{
 };
 use ipc::vrrp::{TrackSubject, TrackVerdict};
 use platform::counters::SharedCounters;
+use platform::gauges::{STATES_AT, SharedGauges};
 use settings::{Server, ServerState, Settings, Upstream};
 
 use crate::child::ChildId;
@@ -239,6 +240,7 @@ impl Node {
         generation: u64,
         proxy_well: bool,
         counters: &SharedCounters,
+        gauges: &SharedGauges,
     ) -> NodeStatus {
         NodeStatus {
             cluster: settings.cluster.name.clone(),
@@ -252,7 +254,10 @@ impl Node {
             servers: self.server_statuses(settings),
             tracks: self.track_statuses(),
             processes: self.processes.values().cloned().collect(),
-            traffic: Traffic::new(|counter| counters.sum(counter.index())),
+            traffic: Traffic::new(
+                |counter| counters.sum(counter.index()),
+                |state| gauges.sum(STATES_AT + state.index()).into(),
+            ),
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     pub(crate) link: Link<ToChild<ToProxy>, FromChild<FromProxy>>,
     pub(crate) process: Process,
     pub(crate) counters: SharedCounters,
-    gauges: SharedGauges,
+    pub(crate) gauges: SharedGauges,
 }
 
 /// Ends with its test; an orphan would serve a little longer.

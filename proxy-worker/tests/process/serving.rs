@@ -4,8 +4,9 @@ use std::io::{BufRead as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use ipc::proxy::{AccessLogSpec, Counter, FromProxy, LogFormat, ToProxy};
+use ipc::proxy::{AccessLogSpec, Counter, FromProxy, LogFormat, State, ToProxy};
 use ipc::{FromChild, ToChild};
+use platform::gauges::STATES_AT;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -83,8 +84,9 @@ async fn client_that_leaves_a_thinking_server_is_499_at_once() {
     let line = tokio::task::spawn_blocking(|| std::io::BufReader::new(log).lines().next());
     let line = line.await.unwrap().unwrap().unwrap();
     assert!(line.contains("\" 499 0 "), "{line}");
-    assert_eq!(worker.counters.sum(Counter::Active.index()), 0);
-    assert_eq!(worker.counters.sum(Counter::Writing.index()), 0);
+    for state in [State::Active, State::Writing] {
+        assert_eq!(worker.gauges.sum(STATES_AT + state.index()), 0);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use ipc::check::{FromCheck, ScriptOutcome, ToCheck};
 use ipc::event::{Event, GroupEvent, Severity, TransitionEvent, What};
 use ipc::lifecycle::Role;
 use ipc::notify::{FromNotify, ToNotify};
-use ipc::proxy::{Counter, FromProxy, ToProxy};
+use ipc::proxy::{FromProxy, ToProxy};
 use ipc::status::RouterState;
 use ipc::vrrp::{FromVrrp, ToVrrp};
 use platform::clock;
@@ -129,10 +129,6 @@ impl Supervisor {
         if child.role == Role::Proxy {
             self.proxy_health.handle_lost(child.slot, Instant::now());
             self.holdings.gauges.clear(usize::from(child.slot));
-            let block = self.holdings.counters.slot(usize::from(child.slot));
-            Counter::STATES
-                .iter()
-                .for_each(|counter| block.set(counter.index(), 0));
         }
         self.status_changed(ctx);
         self.ended_in_reload(child);

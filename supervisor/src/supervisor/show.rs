@@ -47,6 +47,7 @@ impl Supervisor {
             self.generation,
             well,
             &self.holdings.counters,
+            &self.holdings.gauges,
         )
     }
 }

@@ -143,8 +143,8 @@ impl Dial for Servers {
 
 /// A worker that has its configuration.
 pub(super) fn worker(servers: &Servers) -> Rc<Worker<Servers>> {
-    let counters = Counters::new(SharedCounters::create().unwrap(), 0);
     let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+    let counters = Counters::new(SharedCounters::create().unwrap(), Rc::clone(&gauges));
     let worker = Rc::new(Worker::new(servers.clone(), counters, gauges));
     let plan = worker.prepare(&snapshot()).unwrap();
     worker.commit(plan, Vec::new());

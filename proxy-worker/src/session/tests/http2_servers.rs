@@ -90,8 +90,8 @@ impl Lab {
 
     fn with(serve: Serve, snapshot: &ProxySnapshot) -> Self {
         let servers = Servers::new(serve);
-        let counters = Counters::new(SharedCounters::create().unwrap(), 0);
         let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+        let counters = Counters::new(SharedCounters::create().unwrap(), Rc::clone(&gauges));
         let worker = Rc::new(Worker::new(servers.clone(), counters, gauges));
         worker.commit(worker.prepare(snapshot).unwrap(), Vec::new());
         let ticking = Rc::clone(&worker);

@@ -303,8 +303,8 @@ impl Lab {
             received: Rc::default(),
             flooded: Rc::default(),
         };
-        let counters = Counters::new(SharedCounters::create().unwrap(), 0);
         let gauges = Gauges::new(SharedGauges::create().unwrap(), 0);
+        let counters = Counters::new(SharedCounters::create().unwrap(), Rc::clone(&gauges));
         let worker = Rc::new(Worker::new(back_ends.clone(), counters, gauges));
         let lab = Self { worker, back_ends };
         lab.load(snapshot);
