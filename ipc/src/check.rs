@@ -74,7 +74,7 @@ pub struct UpstreamCheck {
     pub send_proxy: Option<ProxyVersion>,
     /// What is asked.
     pub probe: Probe,
-    /// TLS with them, with the protocol in its handshake with which requests go.
+    /// TLS with them, as requests have it: `protocol` is what is agreed upon.
     pub tls: Option<UpstreamTls>,
     /// Between two beginnings.
     pub interval: Duration,

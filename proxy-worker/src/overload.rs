@@ -100,7 +100,7 @@ impl<D: Dial> Worker<D> {
     }
 }
 
-/// Turns a connection away: with an answer, where HTTP is spoken without anything before it. Nothing
+/// Turns a connection away: with an answer, where HTTP is spoken without TLS. Nothing
 /// waits for it, so what the client has sent is read first, or the close would be a reset that takes
 /// the answer with it.
 pub(crate) fn turn_away<D: Dial>(worker: &Worker<D>, mut tcp: Tcp, listener: &Listener) {

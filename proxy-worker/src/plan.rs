@@ -57,9 +57,9 @@ pub(crate) struct Listener {
     /// Streams of one connection of HTTP/2; `u32::MAX` for no limit.
     pub(crate) streams_max: u32,
     pub(crate) node_header: bool,
-    /// Index of the access log.
+    /// Which access log, and what its lines look like.
     pub(crate) log: Option<AccessLogSpec>,
-    /// Whether the first octets are those of HTTP, and not of TLS or another protocol.
+    /// Whether HTTP comes first, at most behind a PROXY header: no TLS, and no other protocol.
     pub(crate) begins_with_http: bool,
     /// From whom a PROXY header comes; empty: it is not spoken.
     proxy_protocol: Vec<IpNet>,

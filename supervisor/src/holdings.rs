@@ -339,7 +339,7 @@ impl Holdings {
         numbers(&self.admin)
     }
 
-    /// Everything that the next image finds open.
+    /// What of it the next image finds open.
     pub(crate) fn kept(&self) -> Vec<BorrowedFd<'_>> {
         let sockets = self.listening.values().flatten().chain(&self.admin);
         sockets

@@ -19,7 +19,8 @@ struct Shared {
 }
 
 impl Kept {
-    /// For heads and small pieces of bodies, which the `h2` crate keeps until it has room for them.
+    /// For heads and what is copied of bodies, until the `h2` crate has written it; there, what is large
+    /// has memory of its own.
     pub(super) fn pieces(&self) -> RefMut<'_, Memory> {
         self.0.pieces.borrow_mut()
     }

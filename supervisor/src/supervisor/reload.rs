@@ -58,7 +58,7 @@ enum Phase {
     /// Nothing has changed yet.
     Preparing {
         settings: Box<Settings>,
-        additions: Additions,
+        additions: Box<Additions>,
     },
     /// It is decided, and everybody is told.
     Committing,
@@ -123,7 +123,7 @@ impl Supervisor {
             waiting: children.ids().into_iter().collect(),
             phase: Phase::Preparing {
                 settings: Box::new(plan.settings),
-                additions: plan.additions,
+                additions: Box::new(plan.additions),
             },
             changes: plan.changes,
             renewed: plan.renewed,
@@ -191,7 +191,7 @@ impl Supervisor {
         reload.limit = ctx.run_later(PATIENCE, move |supervisor, ctx| {
             supervisor.reload_too_slow(generation, ctx);
         });
-        self.holdings.adopt(additions, &settings);
+        self.holdings.adopt(*additions, &settings);
         self.settings = *settings;
         self.generation = reload.generation;
         self.scripts = script_plans(&self.settings, self.identity);
