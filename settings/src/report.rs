@@ -23,12 +23,9 @@ pub(crate) struct Text {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Position {
     text: Arc<Text>,
-    /// From 1; 0 means the text as a whole.
-    line: usize,
-    /// From 1, in characters.
-    column: usize,
-    /// In characters, within the line; at least 1.
-    width: usize,
+    /// In octets; `None` means the text as a whole. Each value has a place, and few are ever shown: lines
+    /// are counted when somebody asks.
+    range: Option<Range<usize>>,
 }
 
 impl Position {
@@ -44,35 +41,35 @@ impl Position {
 
     /// The text as a whole, for what has no line: a file that cannot be read.
     pub(crate) fn whole(text: Arc<Text>) -> Self {
-        Self {
-            text,
-            line: 0,
-            column: 0,
-            width: 0,
-        }
+        Self { text, range: None }
     }
 
     /// The place of a range of octets. A range that spans lines is cut at the end of its first.
-    pub(crate) fn of_range(text: Arc<Text>, range: Range<usize>) -> Self {
-        let before = text.content.get(..range.start).unwrap_or(&text.content);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-        let marked = text.content.get(range).unwrap_or("");
-        let width = marked
-            .lines()
-            .next()
-            .unwrap_or("")
-            .trim_end()
-            .chars()
-            .count()
-            .max(1);
-        Self {
-            text,
-            line,
-            column,
-            width,
-        }
+    pub(crate) const fn of_range(text: Arc<Text>, range: Range<usize>) -> Self {
+        let range = Some(range);
+        Self { text, range }
+    }
+
+    /// The octet that it begins with; `None` when the text as a whole is meant, which comes first.
+    pub(crate) fn start(&self) -> Option<usize> {
+        self.range.as_ref().map(|range| range.start)
+    }
+
+    /// What stands before it; `None` when the text as a whole is meant.
+    fn before(&self) -> Option<&str> {
+        let content = self.text.content.as_str();
+        let start = self.start()?;
+        Some(content.get(..start).unwrap_or(content))
+    }
+
+    /// In characters, within the line; at least 1.
+    fn width(&self) -> usize {
+        let marked = self
+            .range
+            .clone()
+            .and_then(|range| self.text.content.get(range));
+        let first = marked.and_then(|marked| marked.lines().next());
+        first.map_or(1, |line| line.trim_end().chars().count().max(1))
     }
 
     /// The path of the file, or "the environment".
@@ -81,13 +78,17 @@ impl Position {
     }
 
     /// The line, from 1; 0 when the file as a whole is meant.
-    pub const fn line(&self) -> usize {
-        self.line
+    pub fn line(&self) -> usize {
+        self.before()
+            .map_or(0, |before| before.matches('\n').count() + 1)
     }
 
     /// The column in characters, from 1; 0 when the file as a whole is meant.
-    pub const fn column(&self) -> usize {
-        self.column
+    pub fn column(&self) -> usize {
+        self.before().map_or(0, |before| {
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            line.chars().count() + 1
+        })
     }
 
     /// The line itself, without its end, a star for each character of a secret; quotes stay. Empty
@@ -95,9 +96,10 @@ impl Position {
     pub fn line_text(&self) -> String {
         let content = self.text.content.as_str();
         let mut lines = content.split_inclusive('\n');
-        let before = self.line.saturating_sub(1);
+        let number = self.line();
+        let before = number.saturating_sub(1);
         let start: usize = lines.by_ref().take(before).map(str::len).sum();
-        let line = lines.next().filter(|_| self.line > 0).unwrap_or("");
+        let line = lines.next().filter(|_| number > 0).unwrap_or("");
         // A CR alone ends no line: what is wrong may stand at it.
         let end = ["\r\n", "\n"].iter().find_map(|end| line.strip_suffix(end));
         let line = end.unwrap_or(line);
@@ -116,9 +118,9 @@ impl Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
+        match self.line() {
             0 => f.write_str(self.file()),
-            line => write!(f, "{}:{}:{}", self.file(), line, self.column),
+            line => write!(f, "{}:{}:{}", self.file(), line, self.column()),
         }
     }
 }
@@ -199,7 +201,7 @@ impl fmt::Display for Finding {
             Level::Warning => "warning",
         };
         writeln!(f, "{level}: {}", self.message)?;
-        if self.position.line == 0 {
+        if self.position.range.is_none() {
             writeln!(f, "  --> {}", self.position)?;
             if self.advice.is_empty() {
                 return Ok(());
@@ -213,22 +215,16 @@ impl fmt::Display for Finding {
 impl Finding {
     /// The line of the text with the marks below it.
     fn fmt_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position {
-            line,
-            column,
-            width,
-            ..
-        } = self.position;
-        let number = line.to_string();
+        let number = self.position.line().to_string();
         let gutter = " ".repeat(number.len());
         let shown = self.position.line_text();
         // Tabs are kept, so that the marks stand below what they mark at any tab width.
         let blank: String = shown
             .chars()
-            .take(column - 1)
+            .take(self.position.column() - 1)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
-        let marks = "^".repeat(width);
+        let marks = "^".repeat(self.position.width());
         writeln!(f, "{gutter}--> {}", self.position)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {shown}")?;
@@ -314,11 +310,7 @@ impl Report {
         self.findings.sort_by_key(|finding| {
             let text = &finding.position.text;
             let file = files.iter().position(|file| Arc::ptr_eq(file, text));
-            (
-                file.unwrap_or(files.len()),
-                finding.position.line,
-                finding.position.column,
-            )
+            (file.unwrap_or(files.len()), finding.position.start())
         });
     }
 }

@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
     }
 
     /// Sorts paths as they were read.
-    pub(super) fn order(&self, path: &str) -> (usize, usize, usize, TreePath) {
+    pub(super) fn order(&self, path: &str) -> (usize, Option<usize>, TreePath) {
         let position = self.merged.key_position(path);
         let file = self
             .merged
@@ -73,8 +73,7 @@ impl<'a> Context<'a> {
             .position(|text| text.name == position.file());
         (
             file.unwrap_or(usize::MAX),
-            position.line(),
-            position.column(),
+            position.start(),
             path.to_owned(),
         )
     }
