@@ -13,8 +13,7 @@ const PINGS: u32 = 100;
 /// SETTINGS frames in a second.
 const SETTINGS: u32 = 50;
 
-/// Frames in a second that change nothing: PRIORITY, PUSH_PROMISE, DATA without an octet, and unknown
-/// ones.
+/// Frames in a second that change nothing: PRIORITY, DATA without an octet, and unknown ones.
 const IDLE: u32 = 200;
 
 /// WINDOW_UPDATE frames in a second: more than answers at the speed of a network card ask for.
@@ -41,6 +40,10 @@ pub enum Offence {
     /// A frame on a stream that its sender has ended.
     #[error("a frame on an ended stream")]
     Ended,
+    /// PUSH_PROMISE, which no client may send (RFC 9113 §8.4). h2 says so when its header block is whole,
+    /// which may be never.
+    #[error("a push by a client")]
+    Push,
 }
 
 /// Looks at the frames of one connection, from behind the preface on.
@@ -128,6 +131,7 @@ impl Frames {
         self.in_block = matches!(kind, 1 | 9) && flags & 4 == 0;
         match kind {
             _ if was_in_block => Ok(()),
+            5 => Err(Offence::Push),
             // No octet that a window would count, and not the end.
             0 if length == 0 && !is_flagged => {
                 self.handle_stream(stream, false)?;

@@ -35,7 +35,7 @@ fn frames_over_the_limit_of_a_second_are_an_offence() {
 
 #[test]
 fn errors_are_told_apart() {
-    let cases: [(Vec<u8>, _); 13] = [
+    let cases: [(Vec<u8>, _); 15] = [
         (frame(6, 0, &[0; 7]), Err(Offence::Size)),
         (frame(2, 0, &[0; 4]), Err(Offence::Size)),
         (frame(3, 0, &[0; 3]), Err(Offence::Size)),
@@ -56,6 +56,9 @@ fn errors_are_told_apart() {
             [frame(1, 5, &[0]), frame(0, 0, &[0])].concat(),
             Err(Offence::Ended),
         ),
+        // A push, whether its header block is whole or not.
+        (frame(5, 4, &[0; 5]), Err(Offence::Push)),
+        (frame(5, 0, &[0; 5]), Err(Offence::Push)),
         // What interrupts a header block is for h2 to judge.
         ([frame(1, 1, &[0]), frame(0, 0, &[0])].concat(), Ok(())),
         (

@@ -349,6 +349,7 @@ const fn reason(offence: Offence) -> Reason {
         Offence::Size => Reason::FRAME_SIZE_ERROR,
         Offence::Window => Reason::FLOW_CONTROL_ERROR,
         Offence::Ended => Reason::STREAM_CLOSED,
+        Offence::Push => Reason::PROTOCOL_ERROR,
     }
 }
 
