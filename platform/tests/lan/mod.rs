@@ -25,18 +25,22 @@ pub(crate) fn link() -> Link {
     let b = Namespace::new().expect("a namespace");
     bridge.connect("a", &a, "em1", A, 24).expect("a cable");
     bridge.connect("b", &b, "em1", B, 24).expect("a cable");
-    let switch = bridge.namespace();
-    for (node, name) in [(&a, "em1"), (&b, "em1"), (switch, "a"), (switch, "b")] {
-        // Until the kernel has noticed the carrier, an interface swallows what is sent, and a port what
-        // is to go through it.
-        let is_up = || eventually("a carrier", || interface(name).is_up);
-        node.run(is_up).expect("the namespace");
-    }
+    // Until the kernel has noticed a carrier, an interface swallows what is sent, and a port what is to go
+    // through it; a moment after it says so the last of them still may.
+    let is_heard = || eventually("an answer", || hears(B));
+    a.run(is_heard).expect("the namespace");
     Link {
         a,
         b,
         _bridge: bridge,
     }
+}
+
+/// Whether somebody answers there.
+fn hears(address: Ipv4Addr) -> bool {
+    let mut ping = Command::new("ping");
+    ping.args(["-q", "-c", "1", "-W", "1", &address.to_string()]);
+    ping.output().expect("iputils-ping").status.success()
 }
 
 /// Runs `ip` in the namespace of the calling thread.
