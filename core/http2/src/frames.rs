@@ -40,9 +40,9 @@ pub enum Offence {
     /// A frame on a stream that its sender has ended.
     #[error("a frame on an ended stream")]
     Ended,
-    /// PUSH_PROMISE, which no client may send (RFC 9113 §8.4). h2 says so when its header block is whole,
-    /// which may be never.
-    #[error("a push by a client")]
+    /// PUSH_PROMISE, which no client may send, and no server to one that has switched it off, as we do (RFC
+    /// 9113 §8.4). h2 says so when its header block is whole, which may be never.
+    #[error("a push")]
     Push,
 }
 
