@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::costs_http2::frame;
 use super::lab::{Lab, Script, Then, run};
-use super::{http2, http2_servers};
+use super::{http2_frames, http2_servers};
 
 /// Pieces that are sent, and how many in a second.
 const PIECES: usize = 4_000;
@@ -50,7 +50,7 @@ fn memory_of(test: impl Future<Output = ()>) -> u64 {
 fn request_that_no_server_takes_is_no_longer_than_its_window() {
     let most = memory_of(async {
         let lab = Lab::new([Script::Replies(vec![("", Then::Hang)])]);
-        let mut client = http2::frames(&lab).await;
+        let mut client = http2_frames::frames(&lab).await;
         let post = frame(1, 4, 1, b"\x83\x87\x04\x05/app/\x01\x01a");
         client.write_all(&post).await.unwrap();
         send_crumbs(&mut client).await;

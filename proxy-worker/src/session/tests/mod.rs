@@ -5,6 +5,7 @@ mod costs;
 mod costs_http2;
 mod costs_tls;
 mod http2;
+mod http2_frames;
 mod http2_memory;
 mod http2_servers;
 mod http2_websocket;
