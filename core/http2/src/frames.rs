@@ -7,6 +7,12 @@
 /// Octets of a frame's head (RFC 9113 §4.1).
 const FRAME_HEAD: usize = 9;
 
+/// Where it tells the frame's kind.
+const KIND: usize = 3;
+
+/// A kind that nobody knows, and everybody passes over (RFC 9113 §4.1).
+const UNKNOWN: u8 = 0xff;
+
 /// PING frames in a second.
 const PINGS: u32 = 100;
 
@@ -21,6 +27,9 @@ const UPDATES: u32 = 100_000;
 
 /// Streams whose end is remembered; of older ones the crate has its own opinion.
 const ENDED: usize = 64;
+
+/// Octets that a GOAWAY has at least (RFC 9113 §6.8).
+const GOAWAY_MIN: usize = 8;
 
 /// Octets of one setting (RFC 9113 §6.5.1).
 const SETTING: usize = 6;
@@ -65,10 +74,12 @@ pub struct Frames {
     ended: [u32; ENDED],
     ended_next: usize,
     preface: usize,
+    /// A client sends them.
+    by_client: bool,
 }
 
 impl Frames {
-    /// `preface`: octets that come before the first frame.
+    /// `preface`: octets that come before the first frame, as a client has them.
     pub const fn new(preface: usize) -> Self {
         Self {
             head: [0; FRAME_HEAD],
@@ -84,42 +95,51 @@ impl Frames {
             ended: [0; ENDED],
             ended_next: 0,
             preface,
+            by_client: preface > 0,
         }
     }
 
     /// Takes octets that were read in the given second (of any clock).
     ///
+    /// A client's GOAWAY becomes a frame that nobody knows: it is about streams that servers open (RFC 9113
+    /// §6.8), which there are none of. h2 would end the connection when no request is under way, and
+    /// leave unanswered what came a moment later. One whose kind was passed on before the rest of its head
+    /// came stays what it is.
+    ///
     /// # Errors
     /// [`Offence`]: the connection is to end.
-    pub fn take(&mut self, mut octets: &[u8], second: u64) -> Result<(), Offence> {
+    pub fn take(&mut self, mut octets: &mut [u8], second: u64) -> Result<(), Offence> {
         if second != self.second {
             self.second = second;
             (self.pings, self.settings, self.idle, self.updates) = (0, 0, 0, 0);
         }
         octets = split(octets, &mut self.preface).1;
         loop {
-            let payload;
-            (payload, octets) = split(octets, &mut self.payload);
+            let (payload, rest) = split(octets, &mut self.payload);
             self.read_settings(payload)?;
-            if octets.is_empty() {
+            if rest.is_empty() {
                 return Ok(());
             }
-            let mut missing = FRAME_HEAD - self.head_octets;
-            let (part, rest) = split(octets, &mut missing);
-            for (place, octet) in self.head.iter_mut().skip(self.head_octets).zip(part) {
+            let known = self.head_octets;
+            let mut missing = FRAME_HEAD - known;
+            let (part, rest) = split(rest, &mut missing);
+            for (place, octet) in self.head.iter_mut().skip(known).zip(&*part) {
                 *place = *octet;
             }
             self.head_octets += part.len();
             octets = rest;
             if self.head_octets == FRAME_HEAD {
                 self.head_octets = 0;
-                self.judge()?;
+                let kind = KIND.checked_sub(known).and_then(|at| part.get_mut(at));
+                if let (true, Some(kind)) = (self.judge()?, kind) {
+                    *kind = UNKNOWN;
+                }
             }
         }
     }
 
-    /// A head is whole.
-    fn judge(&mut self) -> Result<(), Offence> {
+    /// A head is whole; answers whether nobody is to know of its frame.
+    fn judge(&mut self) -> Result<bool, Offence> {
         let [high, middle, low, kind, flags, stream @ ..] = self.head;
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
@@ -129,8 +149,11 @@ impl Frames {
         let was_in_block = self.in_block;
         // HEADERS and CONTINUATION without END_HEADERS.
         self.in_block = matches!(kind, 1 | 9) && flags & 4 == 0;
+        let is_hidden =
+            self.by_client && !was_in_block && kind == 7 && stream == 0 && length >= GOAWAY_MIN;
         match kind {
             _ if was_in_block => Ok(()),
+            _ if is_hidden => count(&mut self.idle, IDLE),
             5 => Err(Offence::Push),
             // No octet that a window would count, and not the end.
             0 if length == 0 && !is_flagged => {
@@ -154,6 +177,7 @@ impl Frames {
             8 => require(length == 4).and_then(|()| count(&mut self.updates, UPDATES)),
             _ => count(&mut self.idle, IDLE),
         }
+        .map(|()| is_hidden)
     }
 
     fn handle_stream(&mut self, stream: u32, ends: bool) -> Result<(), Offence> {
@@ -207,8 +231,8 @@ fn count(count: &mut u32, limit: u32) -> Result<(), Offence> {
 }
 
 /// At most the first `count` octets, and the others; `count` is lowered by those that were there.
-fn split<'a>(octets: &'a [u8], count: &mut usize) -> (&'a [u8], &'a [u8]) {
-    let (first, rest) = octets.split_at(octets.len().min(*count));
+fn split<'a>(octets: &'a mut [u8], count: &mut usize) -> (&'a mut [u8], &'a mut [u8]) {
+    let (first, rest) = octets.split_at_mut(octets.len().min(*count));
     *count -= first.len();
     (first, rest)
 }

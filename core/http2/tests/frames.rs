@@ -23,13 +23,13 @@ fn frames_over_the_limit_of_a_second_are_an_offence() {
     ];
     for (kind, length, limit, beyond) in cases {
         let mut frames = Frames::new(0);
-        let frame = frame(kind, 0, &vec![1; length]);
+        let mut frame = frame(kind, 0, &vec![1; length]);
         for _ in 0..limit {
-            assert_eq!(frames.take(&frame, 7), Ok(()), "{kind}");
+            assert_eq!(frames.take(&mut frame, 7), Ok(()), "{kind}");
         }
-        assert_eq!(frames.take(&frame, 7), beyond, "{kind}");
+        assert_eq!(frames.take(&mut frame, 7), beyond, "{kind}");
         // Another second, another budget.
-        assert_eq!(frames.take(&frame, 8), Ok(()), "{kind}");
+        assert_eq!(frames.take(&mut frame, 8), Ok(()), "{kind}");
     }
 }
 
@@ -66,10 +66,10 @@ fn errors_are_told_apart() {
             Err(Offence::Ended),
         ),
     ];
-    for (octets, expected) in cases {
+    for (mut octets, expected) in cases {
         for size in [1, 5, 100] {
             let mut frames = Frames::new(0);
-            let mut pieces = octets.chunks(size);
+            let mut pieces = octets.chunks_mut(size);
             let result = pieces.try_for_each(|piece| frames.take(piece, 0));
             assert_eq!(result, expected, "{octets:?}");
         }
@@ -86,8 +86,49 @@ fn frames_are_told_apart_wherever_reads_end() {
     }
     for size in [1, 2, 7, 9, 10, 1000] {
         let mut frames = Frames::new(24);
-        let mut pieces = octets.chunks(size);
+        let mut pieces = octets.chunks_mut(size);
         let result = pieces.try_for_each(|piece| frames.take(piece, 0));
         assert_eq!(result, Err(Offence::Flood), "{size}");
     }
+}
+
+/// A GOAWAY of this stream.
+fn goaway(stream: u8, payload: &[u8]) -> Vec<u8> {
+    let mut octets = frame(7, 0, payload);
+    octets[8] = stream;
+    octets
+}
+
+/// Rule 33: a client that says that it leaves says nothing about its own requests.
+#[test]
+fn goaway_of_a_client_is_passed_over() {
+    let ping = frame(6, 0, &[0; 8]);
+    let cases = [
+        // Octets of the preface, the frame, the kind that it has then.
+        (24, goaway(0, &[0; 8]), 0xff),
+        (24, goaway(0, &[7; 30]), 0xff),
+        // A server's is heard.
+        (0, goaway(0, &[0; 8]), 7),
+        // What is wrong is for h2 to judge.
+        (24, goaway(1, &[0; 8]), 7),
+        (24, goaway(0, &[0; 7]), 7),
+    ];
+    for (preface, goaway, kind) in cases {
+        let octets = [vec![b'P'; preface].as_slice(), &ping, &goaway, &ping].concat();
+        let mut expected = octets.clone();
+        expected[preface + ping.len() + 3] = kind;
+        // In one read, and in two that part before the frame.
+        for size in [octets.len(), preface + ping.len()] {
+            let mut taken = octets.clone();
+            let mut frames = Frames::new(preface);
+            let mut pieces = taken.chunks_mut(size);
+            let result = pieces.try_for_each(|piece| frames.take(piece, 0));
+            assert_eq!(result, Ok(()), "{octets:?}");
+            assert_eq!(taken, expected);
+        }
+    }
+    let mut frames = Frames::new(24);
+    assert_eq!(frames.take(&mut [b'P'; 24], 0), Ok(()));
+    let flood = (0..=200).try_for_each(|_| frames.take(&mut goaway(0, &[0; 8]), 0));
+    assert_eq!(flood, Err(Offence::Flood));
 }

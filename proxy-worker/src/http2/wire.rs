@@ -147,7 +147,7 @@ impl<I: Io> AsyncRead for Wire<I> {
         let count = ready!(line.io.poll_read(cx, octets))?;
         line.read_next = (2 * count).clamp(READ_MIN, READ_MAX);
         let second = line.second;
-        let octets = octets.get(..count).unwrap_or_default();
+        let octets = octets.get_mut(..count).unwrap_or_default();
         if let Err(offence) = line.frames.take(octets, second) {
             // Whoever polls the connection asks.
             line.offence = Some(offence);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
-use super::costs_http2::request;
+use super::costs_http2::{frame, request};
 use super::http2::{Answer, Client, SILENT, get};
 use super::lab::{Lab, Pair, Script, run, snapshot};
 use crate::http2::Front;
@@ -144,6 +144,21 @@ async fn nothing_is_served_after_the_time_for_a_drain() {
         assert_eq!((lab.dials(), lab.worker.sessions.get()), (1, 0));
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(lab.worker.open(), 0);
+    })
+    .await;
+}
+
+/// Rule 33: a client's GOAWAY is about streams that we would open; what it asks later is answered.
+#[tokio::test(start_paused = true)]
+async fn client_that_says_that_it_leaves_is_served_until_it_does() {
+    run(async {
+        let lab = Lab::new([]);
+        let mut stream = frames(&lab).await;
+        stream.write_all(&frame(7, 0, 0, &[0; 8])).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stream.write_all(&request(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((lab.dials(), lab.worker.open()), (1, 1));
     })
     .await;
 }
