@@ -151,6 +151,7 @@ pub(super) fn worker(servers: &Servers) -> Rc<Worker<Servers>> {
     worker
 }
 
+/// The client of all tests.
 pub(super) fn peer() -> Peer {
     Peer {
         address: "192.0.2.7:40000".parse().unwrap(),

@@ -7,11 +7,20 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use tokio::io::duplex;
+use tokio::io::{DuplexStream, duplex};
 
+use super::costs::peer;
 use super::lab::{Lab, Pair, Script, Then, run, snapshot};
 use crate::http2::Front;
-use crate::io::Peer;
+
+/// The client's end of a connection that is served as one of HTTP/2.
+pub(super) fn connect(lab: &Lab) -> DuplexStream {
+    let (ours, theirs) = duplex(256 * 1024);
+    let id = lab.worker.listener_id("public");
+    let front = Front::new(Rc::clone(&lab.worker), Pair::new(theirs), peer(), id).unwrap();
+    tokio::task::spawn_local(front);
+    ours
+}
 
 /// A client's connection.
 pub(super) struct Client {
@@ -25,16 +34,7 @@ impl Client {
     }
 
     async fn connect_as(lab: &Lab, builder: &h2::client::Builder) -> Self {
-        let (ours, theirs) = duplex(256 * 1024);
-        let peer = Peer {
-            address: "192.0.2.7:40000".parse().unwrap(),
-            local: None,
-            secure: false,
-        };
-        let id = lab.worker.listener_id("public");
-        let front = Front::new(Rc::clone(&lab.worker), Pair::new(theirs), peer, id).unwrap();
-        tokio::task::spawn_local(front);
-        let (requests, connection) = builder.handshake(ours).await.unwrap();
+        let (requests, connection) = builder.handshake(connect(lab)).await.unwrap();
         Self {
             requests,
             connection: tokio::task::spawn_local(connection),

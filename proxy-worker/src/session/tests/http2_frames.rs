@@ -1,28 +1,17 @@
 //! Clients of HTTP/2 that no library would be: their frames are made by hand.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::costs_http2::{frame, request};
-use super::http2::{Answer, Client, SILENT, get};
-use super::lab::{Lab, Pair, Script, run, snapshot};
-use crate::http2::Front;
-use crate::io::Peer;
+use super::http2::{Answer, Client, SILENT, connect, get};
+use super::lab::{Lab, Script, run, snapshot};
 
 /// A connection that has said the preface, for frames that no client of the crate would send.
 pub(super) async fn frames(lab: &Lab) -> DuplexStream {
-    let (mut ours, theirs) = duplex(256 * 1024);
-    let peer = Peer {
-        address: "192.0.2.7:40000".parse().unwrap(),
-        local: None,
-        secure: false,
-    };
-    let id = lab.worker.listener_id("public");
-    let front = Front::new(Rc::clone(&lab.worker), Pair::new(theirs), peer, id).unwrap();
-    tokio::task::spawn_local(front);
+    let mut ours = connect(lab);
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     ours.write_all(preface).await.unwrap();
     ours

@@ -20,10 +20,11 @@ use tokio::io::{ReadBuf, duplex};
 use crate::counters::Counters;
 use crate::deadline::TICK;
 use crate::gauges::Gauges;
-use crate::io::{Call, Connecting, Dial, Io, Peer};
+use crate::io::{Call, Connecting, Dial, Io};
 use crate::session::Session;
 use crate::worker::Worker;
 
+use super::costs::peer;
 use super::plain::{self, route};
 
 /// Octets that a stream in memory takes before its reader has to read.
@@ -356,14 +357,9 @@ impl TestClient {
     pub(super) fn new<D: Dial>(worker: &Rc<Worker<D>>) -> Self {
         let (stream, theirs) = duplex(PIPE);
         let id = worker.listener_id("public");
-        let peer = Peer {
-            address: "192.0.2.7:40000".parse().unwrap(),
-            local: None,
-            secure: false,
-        };
         let theirs = Pair::new(theirs);
         let is_reset = Rc::clone(&theirs.is_reset);
-        tokio::task::spawn_local(Session::new(Rc::clone(worker), theirs, peer, id));
+        tokio::task::spawn_local(Session::new(Rc::clone(worker), theirs, peer(), id));
         Self { stream, is_reset }
     }
 
