@@ -33,6 +33,17 @@ pub(crate) enum Line<I> {
     },
 }
 
+impl<I: Io> Line<I> {
+    /// A connection that may have served before.
+    fn open(used: Used<I>) -> Self {
+        Self::Open {
+            port: Port::new(used.io),
+            served: used.served,
+            deaf: false,
+        }
+    }
+}
+
 impl<D: Dial> Exchange<D> {
     /// Gets on with having a connection. Answers what that waits for; `None` when there is one.
     pub(super) fn poll_line<C: Io>(
@@ -85,11 +96,7 @@ impl<D: Dial> Exchange<D> {
         match connecting.as_mut().poll(cx) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(Ok(io)) => {
-                self.line = Line::Open {
-                    port: Port::new(io),
-                    served: 0,
-                    deaf: false,
-                };
+                self.line = Line::open(Used { io, served: 0 });
             }
             Poll::Ready(Err(error)) if platform::shortage::is_ours(&error) => {
                 // The listener says so aloud; here it would be a line for each request.
@@ -120,11 +127,7 @@ impl<D: Dial> Exchange<D> {
         // It is there already: no limit keeps it from being used.
         self.seat = self.upstream.take_seat(server, false);
         self.is_private = true;
-        self.line = Line::Open {
-            port: Port::new(used.io),
-            served: used.served,
-            deaf: false,
-        };
+        self.line = Line::open(used);
         true
     }
 
@@ -175,11 +178,7 @@ impl<D: Dial> Exchange<D> {
                 .check_out(index, worker.now(), &worker.counters)
         };
         self.line = match idle {
-            Some(used) => Line::Open {
-                port: Port::new(used.io),
-                served: used.served,
-                deaf: false,
-            },
+            Some(used) => Line::open(used),
             None => Line::Connecting(worker.dial.dial(Call {
                 server: server.address,
                 transport: Rc::clone(&self.upstream.transport),
